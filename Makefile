@@ -1,0 +1,43 @@
+# The two commands for a newcomer are `make demo` and `make test`; each sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CORES ?= 2
+BIN := .venv/bin
+# Rules that call snakemake or python find those of the checkout.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help venv demo test lint bench lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+venv: .venv/.installed ## set up .venv with the versions of requirements.lock
+
+.venv/.installed: requirements.lock tools/install.sh
+	bash tools/install.sh
+	touch $@
+
+demo: venv ## run the embedded default: simulated patients, about ten minutes on two cores
+	snakemake --cores $(CORES)
+	@echo "The demo is complete: results/demo/report.html, results/demo/summary.json, results/demo/figures/"
+
+test: venv ## run all tests but the slow ones, about fifteen minutes on two cores
+	python -m pytest -m "not slow"
+
+lint: venv ## check style: ruff, snakefmt, snakemake --lint
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+bench: venv ## measure: time to plan the jobs, and where the time of the demo goes
+	python benchmarks/plan_jobs.py
+	python benchmarks/stages.py results/demo
+
+lock: .venv/.installed ## write requirements.lock and the pins in envs/ from what is installed in .venv
+	python tools/lock.py
+	touch .venv/.installed
+
+clean: ## remove what the demo and the tools wrote, but not .venv
+	rm -rf results/demo .pytest_cache .ruff_cache

@@ -1,0 +1,34 @@
+"""MosaicMR: from annotated brain MR scans to a synthetic data set, its evaluation and its figures.
+
+snakemake --cores 2                                                                        the demo
+snakemake --cores 2 --configfile config/brats.yaml --config run=brats cohort_dir=DIR       a real cohort
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/partition.smk"
+include: "rules/prompts.smk"
+include: "rules/base.smk"
+include: "rules/experts.smk"
+include: "rules/synthesis.smk"
+include: "rules/evaluation.smk"
+include: "rules/segmentation.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    """Make everything of the run: data set, evaluation, figures and report."""
+    default_target: True
+    input:
+        at("summary.json"),
+        at("dataset"),
+        FIGURES,
+        at("report.html"),

@@ -1,0 +1,1 @@
+"""From scans on disk to normalised axial slices, split by patient."""

@@ -1,0 +1,35 @@
+"""The integrity check that comes before anything else, and the volumes that the split is balanced by."""
+
+import logging
+from collections.abc import Iterable
+
+import pandas as pd
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.volumes import load_volumes
+
+logger = logging.getLogger(__name__)
+
+
+def check_subject(subject: Subject, label_scheme: str) -> dict[str, str | float]:
+    """Read a subject completely and measure its tumour.
+
+    Returns subject, patient, shard, volume_<class>_mm3 of each class of the scheme, tumour_volume_mm3 and
+    voxel_volume_mm3. Raises InputError as `load_volumes` does.
+    """
+    volumes = load_volumes(subject, label_scheme)
+    row: dict[str, str | float] = {"subject": subject.subject, "patient": subject.patient, "shard": subject.shard}
+    for tumour_class in scheme_classes(label_scheme):
+        voxels = int((volumes.labels == tumour_class.value).sum())
+        row[f"volume_{tumour_class.name}_mm3"] = voxels * volumes.voxel_volume
+    row["tumour_volume_mm3"] = int((volumes.labels > 0).sum()) * volumes.voxel_volume
+    row["voxel_volume_mm3"] = volumes.voxel_volume
+    if row["tumour_volume_mm3"] == 0:
+        logger.info("%s has no tumour: it gives no slices", subject.subject)
+    return row
+
+
+def check_subjects(subjects: Iterable[Subject], label_scheme: str) -> pd.DataFrame:
+    """One row per subject, as `check_subject` gives them."""
+    return pd.DataFrame([check_subject(subject, label_scheme) for subject in subjects])

@@ -1,0 +1,169 @@
+"""From a subject's volumes to normalised axial slices: row 0 anterior, column 0 the patient's right."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.normalise import normalise_intensities
+from mosaicmr.cohort.resampling import Frame, frame_brain
+from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.volumes import Volumes, load_volumes
+
+
+@dataclass(frozen=True)
+class SliceSettings:
+    """How slices are cut, as in the keys of the same names under `cohort` in the configuration.
+
+    slice_size in pixels; pixel_size and slice_spacing in mm; min_tumour_area in mm²; percentiles from 0 to 100.
+    """
+
+    slice_size: int
+    pixel_size: float
+    slice_spacing: float
+    min_tumour_area: float
+    max_slices_per_subject: int
+    intensity_percentiles: tuple[float, float]
+
+    @classmethod
+    def from_config(cls, cohort: Mapping[str, Any]) -> "SliceSettings":
+        """Take the settings out of the configuration's section `cohort`; other keys are passed over."""
+        values = {name: cohort[name] for name in cls.__dataclass_fields__}
+        return cls(**{**values, "intensity_percentiles": tuple(values["intensity_percentiles"])})
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of one or more subjects.
+
+    images: float16 [n, M, H, W] in [0, 1], 0 outside the brain; labels: uint8 [n, H, W], tumour classes; brain: uint8
+    [n, H, W]; table: one row a slice with slice, subject, patient, row, level (0 inferior to 1 superior end of the
+    brain), tumour_area_mm2 and area_<class>_mm2.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    brain: np.ndarray
+    table: pd.DataFrame
+
+
+def extract_shard(
+    subjects: Iterable[Subject], label_scheme: str, modalities: Sequence[str], settings: SliceSettings
+) -> Slices:
+    """The slices of several subjects as one set, rows counted through; a valid empty set if there are none.
+
+    Raises InputError as `load_volumes` and `frame_brain` do.
+    """
+    parts = [_empty(len(modalities), label_scheme, settings)]
+    for subject in subjects:
+        parts.append(cut_slices(load_volumes(subject, label_scheme), subject, label_scheme, settings))
+    # An empty table has no say in the types of columns, so it is only used if there is nothing else.
+    tables = [part.table for part in parts if len(part.table)] or [parts[0].table]
+    table = pd.concat(tables, ignore_index=True)
+    table["row"] = np.arange(len(table))
+    return Slices(
+        images=np.concatenate([part.images for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        brain=np.concatenate([part.brain for part in parts]),
+        table=table,
+    )
+
+
+def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: SliceSettings) -> Slices:
+    """Cut one subject's slices.
+
+    All slices of a subject share one frame, centred on the bounding box of its brain. A plane qualifies if it holds
+    min_tumour_area of tumour in the slice as it is written. Planes lie slice_spacing apart, counted from the one with
+    most tumour, so that a small tumour is not missed between two of them.
+    Raises InputError if the brain is larger than a slice.
+    """
+    frame = frame_brain(volumes, settings.slice_size, settings.pixel_size, str(subject.labels))
+    planes, labels, brain = _qualifying_planes(volumes, frame, settings)
+    if not planes:
+        return _empty(volumes.images.shape[0], label_scheme, settings)
+    kept = _evenly(len(planes), settings.max_slices_per_subject)
+    planes, labels, brain = [planes[index] for index in kept], labels[kept], brain[kept]
+    normalised = normalise_intensities(volumes.images, volumes.brain, settings.intensity_percentiles)
+    # Divided by the resampled mask, so that the dark outside does not bleed into the brain's edge.
+    weights = frame.images(volumes.brain[..., planes])
+    images = np.clip(frame.images(normalised[..., planes]) / np.maximum(weights, 0.05), 0, 1) * brain
+    return Slices(
+        images=np.moveaxis(images, 0, 1).astype(np.float16),
+        labels=labels,
+        brain=brain,
+        table=_table(planes, labels, volumes, subject, label_scheme, settings),
+    )
+
+
+def _qualifying_planes(
+    volumes: Volumes, frame: Frame, settings: SliceSettings
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """The planes with enough tumour (indices along z), with their labels and brain masks, uint8 [n, H, W]."""
+    areas = (volumes.labels > 0).sum(axis=(0, 1))
+    if not areas.any():
+        return [], np.empty(0), np.empty(0)
+    spacing = volumes.voxel_size[2]
+    peak = int(areas.argmax())
+    reach = int(len(areas) * spacing / settings.slice_spacing) + 1
+    steps = np.arange(-reach, reach + 1) * settings.slice_spacing / spacing
+    planes = [plane for plane in np.unique(peak + np.rint(steps).astype(int)) if 0 <= plane < len(areas)]
+    planes = [int(plane) for plane in planes if areas[plane] > 0]
+    brain = (frame.masks(volumes.brain[..., planes]) >= 0.5).astype(np.uint8)
+    labels = frame.labels(volumes.labels[..., planes]) * brain
+    large = (labels > 0).sum(axis=(1, 2)) * settings.pixel_size**2 >= settings.min_tumour_area
+    return [plane for plane, kept in zip(planes, large, strict=True) if kept], labels[large], brain[large]
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most `most` of `count` indices, spread evenly and about the middle."""
+    if count <= most:
+        return list(range(count))
+    return [int((index + 0.5) * count / most) for index in range(most)]
+
+
+def _table(
+    planes: Sequence[int],
+    labels: np.ndarray,
+    volumes: Volumes,
+    subject: Subject,
+    label_scheme: str,
+    settings: SliceSettings,
+) -> pd.DataFrame:
+    inside = np.flatnonzero(volumes.brain.any(axis=(0, 1)))
+    height = max(1, inside[-1] - inside[0])
+    rows = []
+    for row, (plane, label) in enumerate(zip(planes, labels, strict=True)):
+        areas = {
+            f"area_{tumour_class.name}_mm2": float((label == tumour_class.value).sum() * settings.pixel_size**2)
+            for tumour_class in scheme_classes(label_scheme)
+        }
+        rows.append(
+            {
+                "slice": f"{subject.subject}-z{plane:03d}",
+                "subject": subject.subject,
+                "patient": subject.patient,
+                "row": row,
+                "level": float((plane - inside[0]) / height),
+                "tumour_area_mm2": float((label > 0).sum() * settings.pixel_size**2),
+                **areas,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _empty(modalities: int, label_scheme: str, settings: SliceSettings) -> Slices:
+    """No slices, in the right shapes and types."""
+    plane = (0, settings.slice_size, settings.slice_size)
+    texts = {name: pd.Series(dtype="str") for name in ("slice", "subject", "patient")}
+    names = ("level", "tumour_area_mm2", *(f"area_{item.name}_mm2" for item in scheme_classes(label_scheme)))
+    numbers = {name: pd.Series(dtype="float64") for name in names}
+    table = pd.DataFrame({**texts, "row": pd.Series(dtype="int64"), **numbers})
+    return Slices(
+        images=np.empty((0, modalities, *plane[1:]), np.float16),
+        labels=np.empty(plane, np.uint8),
+        brain=np.empty(plane, np.uint8),
+        table=table,
+    )

@@ -1,0 +1,162 @@
+"""Checking a run's configuration against its schema, with errors that a user can read."""
+
+import contextlib
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from mosaicmr.errors import InputError
+
+_TYPE_WORDS = {
+    "object": "a group of keys",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+# Python counts true as 1, and JSON Schema 4.0 as an integer and infinity as a number; none of them is meant here.
+_CHECKER = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {
+        "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+        "number": lambda _, value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        ),
+    }
+)
+_Validator = validators.extend(Draft202012Validator, type_checker=_CHECKER)
+
+
+def load_schema(path: str | Path) -> dict[str, Any]:
+    """Read a JSON Schema written as YAML."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Raise InputError on the first key of `config` that the schema or a rule between keys refuses.
+
+    Unknown keys are refused everywhere. The message is one sentence with the key, the value and the remedy.
+    """
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: (len(error.absolute_path), error.message))
+    if errors:
+        raise InputError(_sentence(errors[0]))
+    for problem in _problems_between_keys(config):
+        raise InputError(problem)
+
+
+def _sentence(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        return _unknown_key(error, where)
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"The configuration lacks the key '{_join(where, missing)}': add it, as in config/config.yaml."
+    if "propertyNames" in error.schema_path:
+        return f"The name '{_join(where, error.instance)}' cannot be used: expected {error.schema['description']}."
+    found = json.dumps(error.instance, ensure_ascii=False, default=str)
+    return f"The configuration key '{where}' is {found}: expected {_expected(error)}; correct it{_hint(error)}."
+
+
+def _unknown_key(error: ValidationError, where: str) -> str:
+    known = sorted(error.schema["properties"])
+    unknown = sorted(str(key) for key in error.instance if key not in known)[0]
+    close = difflib.get_close_matches(unknown, known, n=1)
+    remedy = f"did you mean '{_join(where, close[0])}'" if close else f"known are {', '.join(known)}; remove it"
+    return f"The configuration key '{_join(where, unknown)}' is unknown: {remedy}{'?' if close else '.'}"
+
+
+def _expected(error: ValidationError) -> str:
+    """What the schema wants, in words."""
+    schema = error.schema
+    if "description" in schema:
+        return schema["description"]
+    if "enum" in schema:
+        return "one of " + ", ".join("null" if value is None else str(value) for value in schema["enum"])
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return " or ".join(_TYPE_WORDS[name] for name in types) + _bounds(schema)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    words = {
+        "minimum": "of at least",
+        "exclusiveMinimum": "above",
+        "maximum": "of at most",
+        "multipleOf": "divisible by",
+    }
+    bounds = [f"{phrase} {schema[name]}" for name, phrase in words.items() if name in schema]
+    return " " + " and ".join(bounds) if bounds else ""
+
+
+def _hint(error: ValidationError) -> str:
+    """YAML's two traps: 1e-4 is text to it, and a run called 2021 a number."""
+    if error.validator != "type":
+        return ""
+    if isinstance(error.instance, str) and error.validator_value in ("integer", "number"):
+        with contextlib.suppress(ArithmeticError):
+            return f" (YAML reads it as text: write {Decimal(error.instance):f})"
+        return ""
+    wants_text = "string" in error.validator_value
+    return " (put it in quotes)" if wants_text and isinstance(error.instance, int | float) else ""
+
+
+def _join(*parts: Any) -> str:
+    return ".".join(str(part) for part in parts if part != "")
+
+
+def _problems_between_keys(config: Mapping[str, Any]) -> Iterator[str]:
+    """What no schema says: keys that must fit one another."""
+    yield from _cohort_problems(config)
+    yield from _partition_problems(config)
+    yield from _synthesis_problems(config)
+
+
+def _cohort_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    cohort = config["cohort"]
+    total = sum(cohort["split"].values())
+    if abs(total - 1) > 1e-6:
+        yield f"The shares in 'cohort.split' add up to {total:g}: expected 1; change train, val or test."
+    low, high = cohort["intensity_percentiles"]
+    if low >= high:
+        yield f"The key 'cohort.intensity_percentiles' is [{low:g}, {high:g}]: expected the lower one first; swap them."
+    if cohort["source"] == "brats" and config["cohort_dir"] is None:
+        yield "The key 'cohort_dir' is null: a cohort with source brats needs its folder; add --config cohort_dir=DIR."
+    if cohort["source"] == "phantom" and config["cohort_dir"] is not None:
+        yield (
+            f"The key 'cohort_dir' is '{config['cohort_dir']}', but cohort.source is phantom, which reads no folder: "
+            "add --configfile config/brats.yaml, or leave cohort_dir out."
+        )
+    if cohort["source"] == "phantom" and cohort["label_scheme"] != "brats2021":
+        yield (
+            f"The key 'cohort.label_scheme' is '{cohort['label_scheme']}', but the phantom is labelled as brats2021: "
+            "choose that."
+        )
+
+
+def _partition_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    reference = config["partition"]["reference_modality"]
+    modalities = config["cohort"]["modalities"]
+    if reference is not None and reference not in modalities:
+        yield (
+            f"The key 'partition.reference_modality' is {reference}, which cohort.modalities ({', '.join(modalities)}) "
+            "lacks: choose one of those, or null."
+        )
+
+
+def _synthesis_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    variants = config["synthesis"]["variants"]
+    for name, variant in variants.items():
+        if variant["start"] == "source" and "strength" not in variant:
+            yield f"The variant 'synthesis.variants.{name}' starts from a source slice: add its strength, up to 1."
+        if variant["start"] == "noise" and "strength" in variant:
+            yield f"The variant 'synthesis.variants.{name}' starts from noise and so has no strength: remove that key."
+    exported = config["export"]["variant"]
+    if exported not in variants:
+        yield f"The key 'export.variant' is '{exported}': expected one of synthesis.variants ({', '.join(variants)})."

@@ -1,0 +1,1 @@
+"""Base model, latents, prompts' embeddings and one fine-tuned expert per domain."""

@@ -1,0 +1,100 @@
+"""What the simulated slices are conditioned on in pretraining: domain maps and prompts, made as for a real cohort."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from mosaicmr.cohort.labels import ENHANCING, NECROSIS, OEDEMA
+from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
+from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, tessellate
+
+SIMULATED_CLASSES = (NECROSIS, OEDEMA, ENHANCING)
+MOST_HEALTHY_DOMAINS = 5
+TESSELLATION = TessellationSettings(cells=400, iterations=5, grey_weight=1.0, density_power=1.0, min_fragment_area=12.0)
+
+
+def partition_simulated(
+    images: np.ndarray,
+    labels: np.ndarray,
+    brain: np.ndarray,
+    pixel_size: float,
+    generator: np.random.Generator,
+    modalities: Sequence[str],
+) -> tuple[np.ndarray, int]:
+    """A domain map uint8 [H, W] of one slice, and its number K of healthy domains, drawn from 1 to 5.
+
+    images: float [4, H, W] in [0, 1] of `modalities`; labels, brain: uint8 [H, W]. The reference modality is T1 in most
+    draws and any other in the rest; thresholds come from the slice itself, as each has a contrast of its own.
+    """
+    reference = modalities.index("T1") if generator.random() < 0.6 else int(generator.integers(len(modalities)))
+    grey, healthy = images[reference], (brain > 0) & (labels == 0)
+    cells = tessellate(grey, healthy, pixel_size, TESSELLATION, int(generator.integers(2**31)), "simulated")
+    table = measure_cells(cells, grey, pixel_size)
+    count = int(generator.integers(1, MOST_HEALTHY_DOMAINS + 1))
+    count = min(count, len(table))
+    domains = labels.astype(np.uint8).copy()
+    if count:
+        levels = table["grey"].to_numpy()[:, None]
+        fit = KMeans(count, n_init=1, random_state=0).fit(levels, sample_weight=table["area_mm2"])
+        rank = np.argsort(np.argsort(fit.cluster_centers_[:, 0]))[fit.labels_]
+        lookup = np.zeros(int(cells.max()) + 1, np.uint8)
+        lookup[table["cell"].to_numpy()] = len(SIMULATED_CLASSES) + 1 + rank
+        domains = np.where(healthy, lookup[cells], domains).astype(np.uint8)
+    return domains, max(count, 1)
+
+
+def draw_prompt(
+    labels: np.ndarray,
+    brain: np.ndarray,
+    level: float,
+    pixel_size: float,
+    generator: np.random.Generator,
+    modalities: Sequence[str],
+) -> tuple[str, np.ndarray]:
+    """A prompt for one slice, and which modalities it asks for (bool [M]).
+
+    All modalities in half of the draws, else a random subset; the whole slice in half, else one domain's texture.
+    """
+    present = np.ones(len(modalities), bool)
+    if generator.random() < 0.5:
+        present = generator.random(len(modalities)) < 0.5
+        present[generator.integers(len(modalities))] = True
+    facts = facts_of(labels, brain, level, pixel_size)
+    domain = WHOLE
+    if generator.random() < 0.5:
+        names = [tumour.name for tumour in SIMULATED_CLASSES if tumour.value in facts.classes]
+        names += [f"healthy{rank}" for rank in range(1, 4)]
+        domain = names[generator.integers(len(names))]
+    asked = [modality for modality, here in zip(modalities, present, strict=True) if here]
+    return write_prompt(domain, facts, asked), present
+
+
+def condition_shard(
+    shard: dict[str, np.ndarray],
+    pixel_size: float,
+    generator: np.random.Generator,
+    modalities: Sequence[str],
+    draws: int,
+) -> tuple[dict[str, np.ndarray], list[list[str]]]:
+    """Domain maps and prompts of one shard of the bank.
+
+    Returns arrays `domains` uint8 [n, H, W], `healthy` uint8 [n] (K of each slice), `present` uint8 [n, draws, M], and the
+    prompts, `draws` for each slice.
+    """
+    domains, healthy, present, prompts = [], [], [], []
+    for images, labels, brain, level in zip(
+        shard["images"], shard["labels"], shard["brain"], shard["level"], strict=True
+    ):
+        domain_map, count = partition_simulated(images / 255.0, labels, brain, pixel_size, generator, modalities)
+        drawn = [draw_prompt(labels, brain, float(level), pixel_size, generator, modalities) for _ in range(draws)]
+        domains.append(domain_map)
+        healthy.append(count)
+        prompts.append([prompt for prompt, _ in drawn])
+        present.append(np.stack([asked for _, asked in drawn]))
+    arrays = {
+        "domains": np.stack(domains),
+        "healthy": np.array(healthy, np.uint8),
+        "present": np.stack(present).astype(np.uint8),
+    }
+    return arrays, prompts

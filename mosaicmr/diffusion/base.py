@@ -1,0 +1,57 @@
+"""The base model's parts, whichever kind of model they come from: codec, U-Net and noise schedule."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+from mosaicmr.diffusion.codec import Codec
+from mosaicmr.diffusion.model_files import base_name, is_bundled, load_facts, load_part, silence
+from mosaicmr.diffusion.unet import inflate, select_modalities
+
+__all__ = ["base_name", "is_bundled", "load_codec", "load_noise_schedule", "load_unet"]
+
+
+def load_codec(model: str | Path, device: torch.device | str = "cpu") -> Codec:
+    """The codec of a bundled base, or of the autoencoder of a Stable Diffusion folder or hub id.
+
+    Raises InputError if the model is missing, differs from its checksums, or cannot be read.
+    """
+    silence("diffusers")
+    if is_bundled(model):
+        load_facts(model)
+        codec = Codec.bundled(model)
+    else:
+        codec = Codec.stable_diffusion(_load_network(AutoencoderKL, model, "vae"))
+    codec.autoencoder.to(device)
+    return codec
+
+
+def load_unet(model: str | Path, modalities: Sequence[str], device: torch.device | str = "cpu") -> UNet2DConditionModel:
+    """The base U-Net in float32, with input and output channels for `modalities` in that order, then the layout.
+
+    Raises InputError as `load_codec`, and for a modality that a bundled base does not know.
+    """
+    silence("diffusers")
+    facts = load_facts(model) if is_bundled(model) else None
+    unet = _load_network(UNet2DConditionModel, model, "unet")
+    if facts is None:
+        unet = inflate(unet, len(modalities))
+    else:
+        unet = select_modalities(unet, facts["modalities"], modalities, facts["latent_channels"])
+    return unet.to(device)
+
+
+def load_noise_schedule(model: str | Path) -> DDPMScheduler:
+    """The noise schedule that the base model was trained with. Raises InputError as `load_codec`."""
+    silence("diffusers")
+    if is_bundled(model):
+        load_facts(model)
+    return load_part(DDPMScheduler.from_pretrained, model, "scheduler")
+
+
+def _load_network(kind: type, model: str | Path, part: str):
+    return load_part(kind.from_pretrained, model, part, use_safetensors=True, torch_dtype=torch.float32)

@@ -1,0 +1,101 @@
+"""What one training step of an expert sees.
+
+Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees what it
+would have seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.diffusion.training_set import TrainingSlices
+from mosaicmr.seeds import torch_generator
+
+
+@dataclass(frozen=True)
+class ExpertSettings:
+    """What config keys `experts.*` say, for one expert.
+
+    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss of
+    pixels outside the domain, where those inside have 1. prompt_dropout, layout_dropout: probabilities.
+    """
+
+    domain: str
+    domain_id: int | None
+    seed: int
+    method: str
+    rank: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    context_weight: float
+    prompt_dropout: float
+    layout_dropout: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on: latents and noise float32 [b, C, h, w], timesteps int64 [b], the condition, the loss weights.
+
+    embeddings: [b, L, D]; mask: [b, L]; layout: float32 [b, 24, h, w]; weights: float32 [b, 1, h, w].
+    """
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    embeddings: Tensor
+    mask: Tensor
+    layout: Tensor
+    weights: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int, step: int) -> Batch:
+    """The batch of one step, which depends on the seed, the domain and the step alone.
+
+    Slices are drawn with replacement; the timesteps of a batch are spread over 0..timesteps-1, one in each b-th part, which
+    makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped prompts become the empty prompt, dropped layouts zeros.
+    """
+    generator = torch_generator(settings.seed, "expert", settings.domain, step)
+    size = settings.batch_size
+    chosen = torch.randint(len(slices), (size,), generator=generator).numpy()
+    spread = (torch.arange(size) + torch.rand(size, generator=generator)) / size
+    kept = torch.rand(2, size, generator=generator) >= torch.tensor(
+        [[settings.prompt_dropout], [settings.layout_dropout]]
+    )
+    latents = torch.from_numpy(slices.mean[chosen].astype(np.float32))
+    noise = torch.randn(latents.shape, generator=generator)
+    if slices.std is not None:
+        std = torch.from_numpy(slices.std[chosen].astype(np.float32))
+        latents = latents + std * torch.randn(latents.shape, generator=generator)
+    domains = torch.from_numpy(slices.domains[chosen])
+    prompts = np.where(kept[0].numpy(), slices.prompts[chosen], 0)
+    layout = encode_layout(domains, list(slices.tumour_classes), slices.healthy, slices.factor)
+    return Batch(
+        latents=latents,
+        noise=noise,
+        timesteps=(spread * timesteps).long().clamp(max=timesteps - 1),
+        embeddings=torch.from_numpy(slices.embeddings[prompts].astype(np.float32)),
+        mask=torch.from_numpy(slices.mask[prompts]),
+        layout=layout * kept[1].reshape(-1, 1, 1, 1),
+        weights=loss_weights(domains, settings.domain_id, slices.factor, settings.context_weight),
+    )
+
+
+def loss_weights(domains: Tensor, domain_id: int | None, factor: int, context_weight: float) -> Tensor:
+    """Weight of each latent in the loss, float32 [b, 1, h, w]: the share of its pixels in the domain, and a little elsewhere.
+
+    domains: uint8 [b, H, W]; domain_id: None weighs all latents 1. context_weight: 0 to 1.
+    """
+    if domain_id is None:
+        return torch.ones(domains.shape[0], 1, domains.shape[1] // factor, domains.shape[2] // factor)
+    inside = F.avg_pool2d((domains == domain_id).float()[:, None], factor)
+    return inside + context_weight * (1 - inside)

@@ -1,0 +1,93 @@
+"""Slices to latents and back: one autoencoder that sees each modality alone, whichever modalities a cohort has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+from mosaicmr.io import load_json
+
+BACKGROUND_CEILING = 0.02  # decoded values below it are background: no tissue of a normalised scan is that dark
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A diffusers AutoencoderKL with what turns slices into its inputs.
+
+    unshuffle: side of the pixel blocks folded into channels before encoding (1 for none); colours: channels that a
+    grey image is repeated to (3 for Stable Diffusion); mean, std: float [channels], so that normalised latents have
+    about zero mean and unit variance.
+    """
+
+    autoencoder: AutoencoderKL
+    unshuffle: int
+    colours: int
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    @classmethod
+    def bundled(cls, folder: str | Path) -> "Codec":
+        """The codec of a bundled base: `folder` holds vae/ and mosaicmr.json."""
+        facts = load_json(Path(folder) / "mosaicmr.json")
+        autoencoder = AutoencoderKL.from_pretrained(
+            Path(folder) / "vae", use_safetensors=True, torch_dtype=torch.float32
+        )
+        mean, std = (torch.tensor(facts[name], dtype=torch.float32) for name in ("latent_mean", "latent_std"))
+        return cls(autoencoder.eval(), facts["pixel_unshuffle"], 1, mean, std)
+
+    @classmethod
+    def stable_diffusion(cls, autoencoder: AutoencoderKL) -> "Codec":
+        """The codec of a Stable Diffusion model: grey as RGB, latents times the autoencoder's scaling factor."""
+        channels = autoencoder.config.latent_channels
+        mean = torch.full((channels,), float(autoencoder.config.shift_factor or 0.0))
+        std = torch.full((channels,), 1.0 / float(autoencoder.config.scaling_factor))
+        return cls(autoencoder.eval(), 1, autoencoder.config.in_channels, mean, std)
+
+    @property
+    def channels(self) -> int:
+        """Latent channels of one modality."""
+        return self.mean.numel()
+
+    @property
+    def factor(self) -> int:
+        """Side of a slice divided by the side of its latents."""
+        return self.unshuffle * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the autoencoder's weights are."""
+        return self.autoencoder.device
+
+    @torch.no_grad()
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of the posterior of slices.
+
+        images: float32 [n, M, H, W] in [0, 1], H and W multiples of `factor`. Returns two float32 tensors
+        [n, M * channels, H / factor, W / factor], normalised; the channels of a modality lie side by side.
+        """
+        n, modalities, height, width = images.shape
+        pixels = images.to(self.device).float().reshape(n * modalities, 1, height, width) * 2 - 1
+        pixels = F.pixel_unshuffle(pixels, self.unshuffle)
+        if self.colours > 1:
+            pixels = pixels.expand(-1, self.colours, -1, -1)
+        posterior = self.autoencoder.encode(pixels).latent_dist
+        mean = (posterior.mean - self._column(self.mean)) / self._column(self.std)
+        std = posterior.std / self._column(self.std)
+        return tuple(part.reshape(n, modalities * self.channels, *part.shape[2:]) for part in (mean, std))
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Slices float32 [n, M, H, W] in [0, 1] of normalised latents [n, M * channels, h, w]; dark background is 0."""
+        n, stacked, height, width = latents.shape
+        each = latents.to(self.device).float().reshape(-1, self.channels, height, width)
+        pixels = self.autoencoder.decode(each * self._column(self.std) + self._column(self.mean)).sample
+        if self.colours > 1:
+            pixels = pixels.mean(1, keepdim=True)
+        images = (F.pixel_shuffle(pixels, self.unshuffle) + 1) / 2
+        images = images.reshape(n, stacked // self.channels, *images.shape[2:]).clamp(0, 1)
+        return torch.where(images < BACKGROUND_CEILING, torch.zeros_like(images), images)
+
+    def _column(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(self.device).reshape(1, -1, 1, 1)

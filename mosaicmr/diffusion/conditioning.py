@@ -1,0 +1,40 @@
+"""Layouts as the U-Net sees them: the domain map turned into channels at the resolution of the latents.
+
+Tumour classes have a channel each. Healthy domains share two, their mask and their rank in grey level, so that a base
+model pretrained once serves every number of healthy domains.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+
+MAPS = len(TUMOUR_CLASSES) + 2
+FOLD = 2  # the layout is kept at twice the latents' resolution, folded into channels: small rims survive
+LAYOUT_CHANNELS = MAPS * FOLD**2
+
+
+def encode_layout(
+    domains: torch.Tensor | np.ndarray, tumour_classes: Sequence[int], healthy: int, factor: int
+) -> torch.Tensor:
+    """Layout channels of domain maps.
+
+    domains: uint8 [n, H, W], 0 background, 1..T tumour domains, T+1..T+K healthy domains by rising grey level.
+    tumour_classes: the tumour class (1 to 4) of each of the T tumour domains. healthy: K. factor: slice side over
+    latent side. Returns float32 [n, LAYOUT_CHANNELS, H / factor, W / factor] in [0, 1]: the fraction of each folded
+    pixel that each tumour class and healthy tissue covers, and the mean rank (k - 1/2) / K of its healthy tissue.
+    An all-zero layout stands for "no layout given" in classifier-free guidance.
+    """
+    domains = torch.as_tensor(domains).long()
+    maps = torch.zeros(domains.shape[0], MAPS, *domains.shape[1:])
+    for domain, tumour_class in enumerate(tumour_classes, start=1):
+        maps[:, tumour_class - 1] = (domains == domain).float()
+    rank = domains - len(tumour_classes)
+    maps[:, -2] = (rank > 0).float()
+    maps[:, -1] = (rank - 0.5).clamp_min(0) / max(healthy, 1) * (rank > 0)
+    block = factor // FOLD
+    pooled = F.avg_pool2d(maps, block) if block > 1 else maps
+    return F.pixel_unshuffle(pooled, FOLD)

@@ -1,0 +1,113 @@
+"""Where a base model's parts come from: the bundled folder, a Stable Diffusion folder, or a Hugging Face hub id.
+
+A bundled folder is known by its mosaicmr.json, which also lists the SHA-256 of every file. Weights are read from
+safetensors only, from a folder without asking the network, and never by running code that came with a model.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+
+from mosaicmr.errors import InputError
+from mosaicmr.io import load_json
+
+FACTS = "mosaicmr.json"
+INDEX = "model_index.json"
+PARTS = ("vae", "unet", "scheduler")  # the subfolders of a bundled base that are read
+EXPECTED = (
+    "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with model_index.json) "
+    "or a hub id owner/name"
+)
+_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
+_FACT_KEYS = ("modalities", "latent_channels", "pixel_unshuffle", "layout_channels", "text_encoder", "sha256")
+
+Part = TypeVar("Part")
+
+
+def is_bundled(model: str | Path) -> bool:
+    """Whether `model` is a bundled base rather than a Stable Diffusion folder or hub id.
+
+    Raises InputError if it is none of the three.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        if (folder / FACTS).is_file():
+            return True
+        if (folder / INDEX).is_file():
+            return False
+        raise InputError(f"base.model is the folder '{model}', which has neither {FACTS} nor {INDEX}: name {EXPECTED}.")
+    # 'models/base' looks like a hub id; where models/ exists, it is a folder gone astray and no reason to go online.
+    if not _HUB_ID.fullmatch(str(model)) or folder.parent.is_dir():
+        raise InputError(f"base.model is '{model}', and there is no such folder: name {EXPECTED}.")
+    return False
+
+
+def base_name(model: str | Path) -> str:
+    """What to call a model in outputs: the hub id, or a folder's own name without the path of this machine."""
+    return Path(model).resolve().name if Path(model).is_dir() else str(model)
+
+
+def load_facts(folder: str | Path) -> dict[str, Any]:
+    """The content of mosaicmr.json, after the SHA-256 of every file of the bundled base was verified.
+
+    Raises InputError if the JSON lacks a key, or if a file is missing, differs, or is not listed.
+    """
+    folder = Path(folder)
+    facts = load_json(folder / FACTS)
+    missing = [key for key in _FACT_KEYS if key not in facts]
+    if missing:
+        raise InputError(f"{folder / FACTS} lacks the key '{missing[0]}': restore the bundled base.")
+    for name, expected in sorted(facts["sha256"].items()):
+        _verify(folder / name, expected)
+    for part in PARTS:
+        for path in sorted((folder / part).rglob("*")):
+            if path.is_file() and path.relative_to(folder).as_posix() not in facts["sha256"]:
+                raise InputError(f"{path} is not listed in {FACTS}: remove it, or restore the bundled base.")
+    return facts
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is missing, though {FACTS} lists it: restore the bundled base.")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise InputError(
+            f"{path} has the SHA-256 {found[:16]}..., but {FACTS} says {expected[:16]}...: restore the bundled base."
+        )
+
+
+def load_part(load: Callable[..., Part], model: str | Path, subfolder: str, **options: Any) -> Part:
+    """Call a `from_pretrained` on one subfolder of a model; a folder is read without asking the network.
+
+    Where weights were published in half precision only, those are read. Raises InputError if the part is not there or
+    cannot be read.
+    """
+    options |= {"subfolder": subfolder, "local_files_only": Path(model).is_dir()}
+    attempts = [{}, {"variant": "fp16"}] if options.get("use_safetensors") else [{}]
+    errors = []
+    for variant in attempts:
+        try:
+            return load(str(model), **options, **variant)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            errors.append(error)
+    cause = " ".join(str(errors[0]).split())[:200].rstrip(" .:")
+    raise InputError(
+        f"base.model is '{model}', but its part '{subfolder}' cannot be read from safetensors ({cause}): name {EXPECTED}."
+    ) from errors[0]
+
+
+def silence(*libraries: str) -> None:
+    """Keep diffusers' or transformers' own messages and progress bars out of the log of a stage."""
+    import importlib
+
+    for library in libraries:
+        own = importlib.import_module(f"{library}.utils.logging")
+        own.set_verbosity_error()
+        own.disable_progress_bar()
+        logging.getLogger(library).propagate = False

@@ -1,0 +1,139 @@
+"""Text prompts from facts measured on a label map: templates, no free text and no identifier.
+
+A prompt says which modalities are drawn, which domain an expert is asked for, where in the head the slice lies, and how
+large the tumour is, where it is and what it is made of. The same templates serve the pretraining of the bundled base
+model, the fine-tuning of the experts and the synthesis, so a phrase means the same in all three.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.errors import InputError
+
+WHOLE = "whole"  # the "domain" of a model that draws the whole slice
+
+# Upper bounds of `level` (0 = lowest, 1 = highest brain slice). With the brain reaching from about z = -70 mm to +80 mm
+# in MNI space, the bounds are at z = -30, -10, 12, 30 and 50 mm.
+LEVELS = (
+    (0.27, "posterior fossa"),
+    (0.40, "midbrain"),
+    (0.55, "basal ganglia"),
+    (0.67, "lateral ventricles"),
+    (0.80, "centrum semiovale"),
+    (1.00, "vertex"),
+)
+SMALL_TUMOUR, LARGE_TUMOUR = 400.0, 1500.0  # mm² in the slice: discs of 23 and 44 mm diameter
+ONE_SIDED = 0.75  # share of the tumour's area that must lie on one side of the midline
+CENTRAL_BAND = (0.45, 0.55)  # of the brain's anterior-posterior extent
+
+MODALITY_WORDS = {"FLAIR": "FLAIR", "T1": "T1", "T1ce": "contrast-enhanced T1", "T2": "T2"}
+HEALTHY_DOMAIN = re.compile(r"healthy([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class SliceFacts:
+    """What a prompt may say about a slice.
+
+    level: 0 (lowest) to 1 (highest slice of the brain). tumour_area: mm², 0 without a tumour.
+    side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
+    a tumour. classes: canonical values of the tumour classes present, rising.
+    """
+
+    level: float
+    tumour_area: float
+    side: str
+    position: str
+    classes: tuple[int, ...]
+
+
+def facts_of(labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: float) -> SliceFacts:
+    """Measure the facts of a slice on its label map.
+
+    labels: uint8 [H, W], canonical tumour classes; brain: [H, W], nonzero in the brain; row 0 is anterior and column 0
+    is the patient's right. level: 0 to 1. pixel_size: mm. The midline and the anterior-posterior extent are those of
+    the brain, so that a brain off the middle of the image makes no difference.
+    """
+    tumour = labels > 0
+    if not tumour.any():
+        return SliceFacts(float(level), 0.0, "", "", ())
+    rows, columns = np.nonzero(tumour)
+    inside_rows, inside_columns = np.nonzero((brain > 0) | tumour)
+    midline = (inside_columns.min() + inside_columns.max()) / 2
+    # Pixels on the midline count half for each side.
+    right = np.mean(columns < midline) + np.mean(columns == midline) / 2
+    top, bottom = inside_rows.min(), inside_rows.max()
+    depth = (rows.mean() - top) / max(bottom - top, 1)
+    return SliceFacts(
+        level=float(level),
+        tumour_area=float(tumour.sum()) * pixel_size**2,
+        side="right" if right >= ONE_SIDED else "left" if right <= 1 - ONE_SIDED else "midline",
+        position="anterior" if depth < CENTRAL_BAND[0] else "posterior" if depth > CENTRAL_BAND[1] else "central",
+        classes=tuple(int(value) for value in np.unique(labels[tumour])),
+    )
+
+
+def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> str:
+    """The prompt of one domain of a slice.
+
+    domain: a tumour class name, 'healthy1' (the darkest in the reference modality) and up, or 'whole'.
+    modalities: names as in the config, in the order in which they are drawn.
+    Raises InputError for a domain that is none of these.
+    """
+    drawn = ", ".join(MODALITY_WORDS.get(modality, modality) for modality in modalities)
+    return (
+        f"{domain_words(domain)}, axial brain MRI, {drawn}, level of the {level_words(facts.level)}, "
+        f"{tumour_words(facts)}"
+    )
+
+
+def prompt_table(
+    labels: np.ndarray,
+    brain: np.ndarray,
+    slices: pd.DataFrame,
+    domains: Sequence[str],
+    modalities: Sequence[str],
+    pixel_size: float,
+) -> pd.DataFrame:
+    """The prompts of all domains of some slices of a shard.
+
+    labels, brain: [n, H, W]; slices: columns slice, row (in those arrays), level. Returns columns slice, domain,
+    prompt.
+    """
+    rows = []
+    for name, row, level in zip(slices["slice"], slices["row"], slices["level"], strict=True):
+        facts = facts_of(labels[row], brain[row], level, pixel_size)
+        rows += [(name, domain, write_prompt(domain, facts, modalities)) for domain in domains]
+    return pd.DataFrame(rows, columns=["slice", "domain", "prompt"])
+
+
+def domain_words(domain: str) -> str:
+    """What an expert is asked for: the texture of its domain, or the whole slice."""
+    if domain == WHOLE:
+        return "Whole slice"
+    for tumour_class in TUMOUR_CLASSES:
+        if domain == tumour_class.name:
+            return f"Texture of {tumour_class.words}"
+    healthy = HEALTHY_DOMAIN.fullmatch(domain)
+    if healthy is None:
+        known = ", ".join(tumour_class.name for tumour_class in TUMOUR_CLASSES)
+        raise InputError(f"The domain '{domain}' has no prompt: expected one of {known}, healthy1 and up, or {WHOLE}.")
+    return f"Texture of healthy tissue of grey level {healthy.group(1)}"
+
+
+def level_words(level: float) -> str:
+    """The anatomical landmark near a slice level from 0 to 1."""
+    return next((words for bound, words in LEVELS if level < bound), LEVELS[-1][1])
+
+
+def tumour_words(facts: SliceFacts) -> str:
+    """Size, place and parts of the tumour: 'large tumour, right posterior: necrotic core, oedema'."""
+    if not facts.classes:
+        return "no tumour"
+    size = "small" if facts.tumour_area < SMALL_TUMOUR else "large" if facts.tumour_area >= LARGE_TUMOUR else "medium"
+    parts = ", ".join(tumour_class.words for tumour_class in TUMOUR_CLASSES if tumour_class.value in facts.classes)
+    return f"{size} tumour, {facts.side} {facts.position}: {parts}"

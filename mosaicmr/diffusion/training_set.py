@@ -1,0 +1,134 @@
+"""What an expert learns from: cached latents, domain maps and prompt embeddings of the training patients' slices."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mosaicmr.errors import InputError
+from mosaicmr.io import load_arrays, load_table
+from mosaicmr.partition.domains import TUMOUR, Domain
+
+
+@dataclass(frozen=True)
+class TrainingSlices:
+    """The n training slices of one expert, with their prompts.
+
+    mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the mean.
+    domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n], rows of the embeddings.
+    embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is the empty prompt.
+    tumour_classes: canonical class of the domain ids 1..T; healthy: the number of healthy domains.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray | None
+    domains: np.ndarray
+    prompts: np.ndarray
+    embeddings: np.ndarray
+    mask: np.ndarray
+    tumour_classes: tuple[int, ...]
+    healthy: int
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def factor(self) -> int:
+        """Side of a slice divided by the side of its latents."""
+        return self.domains.shape[-1] // self.mean.shape[-1]
+
+    def digest(self) -> str:
+        """SHA-256 over everything in here."""
+        digest = hashlib.sha256(repr((self.tumour_classes, self.healthy)).encode())
+        for array in (self.mean, self.std, self.domains, self.prompts, self.embeddings, self.mask):
+            if array is not None:
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The files of one shard: latents (mean, std, row), domains, and the table of slices (slice, row)."""
+
+    latents: Path
+    domains: Path
+    table: Path
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts of the training slices: table of prompts (slice, domain, prompt), embeddings and their table (prompt, row)."""
+
+    table: Path
+    embeddings: Path
+    embedding_table: Path
+
+
+def load_shards(
+    shards: Iterable[Shard], domain_id: int | None, with_std: bool
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Arrays mean, std (if wanted) and domains of the training slices that contain a domain, and the slices' names.
+
+    domain_id: None takes every slice.
+    """
+    names = ["mean", "std"] if with_std else ["mean"]
+    parts: list[dict[str, np.ndarray]] = []
+    slices: list[str] = []
+    for shard in shards:
+        latents = load_arrays(shard.latents, [*names, "row"])
+        rows = latents.pop("row")
+        domains = load_arrays(shard.domains, ["domains"])["domains"][rows]
+        keep = np.ones(len(rows), bool) if domain_id is None else (domains == domain_id).any((1, 2))
+        parts.append({name: array[keep] for name, array in (latents | {"domains": domains}).items()})
+        by_row = load_table(shard.table).set_index("row")["slice"]
+        slices += by_row.loc[rows[keep]].tolist()
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, slices
+
+
+def load_prompts(prompts: Prompts, domain: str, slices: list[str]) -> dict[str, np.ndarray]:
+    """Arrays prompts, embeddings and mask for one domain of the named slices; unused embeddings are left out.
+
+    Raises InputError if a slice has no prompt or a prompt no embedding.
+    """
+    table = load_table(prompts.table)
+    by_slice = table[table["domain"] == domain].set_index("slice")["prompt"].reindex(slices)
+    row_of = load_table(prompts.embedding_table).set_index("prompt")["row"]
+    rows = row_of.reindex(by_slice)
+    if rows.isna().any():
+        raise InputError(
+            f"{prompts.table if by_slice.isna().any() else prompts.embedding_table} lacks a prompt of the domain '{domain}': "
+            "delete it and run the workflow again."
+        )
+    used = np.unique(np.concatenate([[0], rows.to_numpy(np.int64)]))
+    arrays = load_arrays(prompts.embeddings, ["embeddings", "mask"])
+    return {name: array[used] for name, array in arrays.items()} | {
+        "prompts": np.searchsorted(used, rows.to_numpy(np.int64))
+    }
+
+
+def load_training_slices(
+    shards: Iterable[Shard],
+    prompts: Prompts,
+    domain: str,
+    domains: Sequence[Domain],
+    with_std: bool,
+) -> TrainingSlices:
+    """The training slices of one expert.
+
+    domain: a domain's name, whose slices are those that contain it, or 'whole' for all. domains: all domains by id.
+    with_std: whether to load the posterior's standard deviation, too.
+    """
+    ids = {each.name: each.id for each in domains}
+    tumours = [each.tumour_class for each in domains if each.kind == TUMOUR]
+    arrays, slices = load_shards(shards, ids.get(domain), with_std)
+    return TrainingSlices(
+        mean=arrays["mean"],
+        std=arrays.get("std"),
+        domains=arrays["domains"],
+        **load_prompts(prompts, domain, slices),
+        tumour_classes=tuple(tumours),
+        healthy=len(domains) - len(tumours),
+    )

@@ -1,0 +1,102 @@
+"""Fitting a pretrained U-Net to a cohort's modalities, and calling it.
+
+The U-Net's input is the noisy latents of the modalities, one block of channels after the other, then the layout; its output
+is the prediction for those latents.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor, nn
+
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
+from mosaicmr.errors import InputError
+
+
+def select_modalities(
+    unet: UNet2DConditionModel, known: Sequence[str], wanted: Sequence[str], channels: int
+) -> UNet2DConditionModel:
+    """Keep the channels of the wanted modalities (in that order) and of the layout; changes and returns `unet`.
+
+    known: the modalities of the U-Net in the order of its channels, `channels` latent channels each. In pretraining an
+    absent modality has all-zero latents, so leaving its channels out computes the same. Raises InputError if a wanted
+    modality is not known.
+    """
+    for modality in wanted:
+        if modality not in known:
+            raise InputError(
+                f"cohort.modalities has {modality}, which the base model does not know: choose from {', '.join(known)}."
+            )
+    expected = len(known) * channels + LAYOUT_CHANNELS
+    if (unet.config.in_channels, unet.config.out_channels) != (expected, len(known) * channels):
+        raise InputError(
+            f"The base U-Net has {unet.config.in_channels} input and {unet.config.out_channels} output channels: expected "
+            f"{expected} and {len(known) * channels}; restore the bundled base."
+        )
+    rows = [known.index(modality) * channels + channel for modality in wanted for channel in range(channels)]
+    layout = range(len(known) * channels, expected)
+    return _with_ends(
+        unet,
+        unet.conv_in.weight[:, [*rows, *layout]],
+        unet.conv_out.weight[rows],
+        unet.conv_out.bias[rows],
+    )
+
+
+def inflate(unet: UNet2DConditionModel, modalities: int) -> UNet2DConditionModel:
+    """Give a one-image U-Net the channels of several modalities and of the layout; changes and returns `unet`.
+
+    Every modality gets the pretrained input weights divided by their number, so modalities with the same latents give the
+    pretrained activations, and every modality gets the pretrained output. The layout starts at zero weight, as in
+    ControlNet (Zhang et al. 2023, eq. 2), so that it changes nothing before training.
+    Raises InputError for a U-Net that is not Stable Diffusion 1 or 2 (an inpainting model, or SDXL).
+    """
+    config = unet.config
+    if config.in_channels != config.out_channels or config.addition_embed_type or config.class_embed_type:
+        raise InputError(
+            f"The U-Net of base.model has {config.in_channels} input and {config.out_channels} output channels and "
+            f"additional embedding '{config.addition_embed_type}': expected a text-to-image model like Stable Diffusion 1 "
+            "or 2, with as many inputs as outputs and none; name such a model."
+        )
+    weight = unet.conv_in.weight
+    layout = weight.new_zeros(weight.shape[0], LAYOUT_CHANNELS, *weight.shape[2:])
+    return _with_ends(
+        unet,
+        torch.cat([weight / modalities] * modalities + [layout], 1),
+        torch.cat([unet.conv_out.weight] * modalities),
+        torch.cat([unet.conv_out.bias] * modalities),
+    )
+
+
+@torch.no_grad()
+def _with_ends(unet: UNet2DConditionModel, first: Tensor, last: Tensor, last_bias: Tensor) -> UNet2DConditionModel:
+    unet.conv_in = _convolution(unet.conv_in, first, unet.conv_in.bias)
+    unet.conv_out = _convolution(unet.conv_out, last, last_bias)
+    unet.register_to_config(in_channels=first.shape[1], out_channels=last.shape[0])
+    return unet
+
+
+def _convolution(like: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
+    convolution = nn.Conv2d(weight.shape[1], weight.shape[0], like.kernel_size, padding=like.padding)
+    convolution.weight.copy_(weight)
+    convolution.bias.copy_(bias)
+    return convolution
+
+
+def predict(
+    unet: nn.Module, latents: Tensor, timesteps: Tensor, embeddings: Tensor, mask: Tensor, layout: Tensor
+) -> Tensor:
+    """The U-Net's prediction float [n, C, h, w].
+
+    latents: [n, C, h, w]; timesteps: int64 [n]; embeddings: [n, L, D]; mask: [n, L], nonzero on tokens; layout:
+    [n, 24, h, w], all zeros for none.
+    """
+    # A mask that hides nothing would only keep attention from its fastest kernels.
+    hidden = None if bool(mask.all()) else mask.to(latents.dtype)
+    return unet(
+        torch.cat([latents, layout.to(latents.dtype)], 1),
+        timesteps,
+        encoder_hidden_states=embeddings.to(latents.dtype),
+        encoder_attention_mask=hidden,
+    ).sample

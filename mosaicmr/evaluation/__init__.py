@@ -1,0 +1,1 @@
+"""Fidelity, radiomics, novelty, mask fidelity and usefulness, with intervals over patients."""

@@ -1,0 +1,95 @@
+"""A fingerprint of the code that a script really runs, so that only what an edit can change is run again.
+
+Snakemake sees a change in a rule's own script, not in the modules it imports. Each rule therefore carries this
+fingerprint as a parameter. Comments, docstrings and layout do not enter it.
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def fingerprint(script: str | Path, library: str | Path) -> str:
+    """Hash the code of `script` and of every module of `library` that it imports, directly or not.
+
+    script: a Python file. library: the folder of the package, e.g. `mosaicmr`. Imports inside functions count;
+    imports of other packages do not, because their versions are pinned elsewhere.
+    Returns 16 hexadecimal digits. Raises OSError or SyntaxError if a file cannot be read or parsed.
+    """
+    script, library = Path(script), Path(library)
+    digest = hashlib.sha256(_code(script).encode())
+    for path in import_closure(script, library):
+        digest.update(f"\x1f{path.relative_to(library)}\x1f{_code(path)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def import_closure(script: str | Path, library: str | Path) -> list[Path]:
+    """The files of `library` that `script` imports, directly or not, in sorted order, without the script itself."""
+    library = Path(library)
+    found: set[Path] = set()
+    waiting = [Path(script)]
+    while waiting:
+        for name in _imported_modules(waiting.pop(), library):
+            for path in _module_files(name, library):
+                if path not in found:
+                    found.add(path)
+                    waiting.append(path)
+    return sorted(found)
+
+
+@functools.cache
+def _parse(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+    """The source of a file without comments, docstrings and layout, and its import statements."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    imports = tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return ast.unparse(tree), imports
+
+
+def _code(path: Path) -> str:
+    return _parse(path)[0]
+
+
+def _imported_modules(path: Path, library: Path) -> set[str]:
+    """Dotted names that a file imports from the library; a name imported from a package may be a module or not."""
+    names: set[str] = set()
+    for node in _parse(path)[1]:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        else:
+            parent = _absolute(node, path, library)
+            names.add(parent)
+            names.update(f"{parent}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == library.name}
+
+
+def _absolute(node: ast.ImportFrom, path: Path, library: Path) -> str:
+    """The absolute dotted name behind `from ..a import b` in the file `path`."""
+    if not node.level:
+        return node.module or ""
+    if not path.is_relative_to(library):
+        return ""
+    package = (library.name, *path.relative_to(library).parent.parts)
+    kept = package[: len(package) - node.level + 1]
+    return ".".join((*kept, node.module) if node.module else kept)
+
+
+def _module_files(name: str, library: Path) -> Iterator[Path]:
+    """The files that importing a dotted name runs: the `__init__` of each package on the way, then the module."""
+    folder = library
+    yield from _existing(folder / "__init__.py")
+    for part in name.split(".")[1:]:
+        yield from _existing(folder / f"{part}.py")
+        folder = folder / part
+        yield from _existing(folder / "__init__.py")
+
+
+def _existing(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path

@@ -1,0 +1,1 @@
+"""Tumour labels and a grayscale-adapted Voronoi tessellation of the healthy brain."""

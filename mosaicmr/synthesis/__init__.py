@@ -1,0 +1,1 @@
+"""New layouts, partitions, their merge and joint denoising, and the exported data set."""

@@ -1,0 +1,115 @@
+"""Cohort: simulate patients (phantom only), check every file, split by patient, and cut the slices."""
+
+from mosaicmr.cohort.sources import phantom_files
+
+EXTRACTION = {
+    key: config["cohort"][key]
+    for key in (
+        "min_tumour_area",
+        "slice_size",
+        "pixel_size",
+        "slice_spacing",
+        "max_slices_per_subject",
+        "intensity_percentiles",
+    )
+}
+
+
+if config["cohort"]["source"] == "phantom":
+
+    rule build_phantom:
+        """Simulate one patient with a glioma, and write it as BraTS 2021 would."""
+        output:
+            **{name: str(file) for name, file in phantom_files(at("phantom"), "{patient}").items()},
+        params:
+            voxel_size=config["phantom"]["voxel_size"],
+            tumour_grid=config["phantom"]["tumour_grid"],
+            seed=config["seed"],
+            code=code("build_phantom"),
+        log:
+            at("logs", "build_phantom", "{patient}.log"),
+        benchmark:
+            at("benchmarks", "build_phantom", "{patient}.tsv")
+        conda:
+            "../envs/imaging.yaml"
+        threads: 1
+        resources:
+            mem_mb=3000,
+            runtime=15,
+        script:
+            "../workflow_scripts/build_phantom.py"
+
+
+rule check_cohort:
+    """Read every file of a shard's subjects, refuse what is damaged, and measure the tumours."""
+    input:
+        shard_files,
+    output:
+        at("cohort", "checked", "{shard}.parquet"),
+    params:
+        modalities=config["cohort"]["modalities"],
+        label_scheme=config["cohort"]["label_scheme"],
+        code=code("check_cohort"),
+    log:
+        at("logs", "check_cohort", "{shard}.log"),
+    benchmark:
+        at("benchmarks", "check_cohort", "{shard}.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../workflow_scripts/check_cohort.py"
+
+
+rule split_cohort:
+    """Divide the patients into training, validation and test, balanced in tumours."""
+    input:
+        expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
+    output:
+        at("cohort", "subjects.parquet"),
+    params:
+        fractions=config["cohort"]["split"],
+        seed=config["seed"],
+        code=code("split_cohort"),
+    log:
+        at("logs", "split_cohort.log"),
+    benchmark:
+        at("benchmarks", "split_cohort.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    script:
+        "../workflow_scripts/split_cohort.py"
+
+
+rule extract_slices:
+    """Cut the normalised axial slices of a shard's subjects."""
+    input:
+        files=shard_files,
+        checked=at("cohort", "checked", "{shard}.parquet"),
+    output:
+        slices=at("slices", "{shard}.safetensors"),
+        table=at("slices", "{shard}.parquet"),
+    params:
+        settings=EXTRACTION,
+        modalities=config["cohort"]["modalities"],
+        label_scheme=config["cohort"]["label_scheme"],
+        code=code("extract_slices"),
+    log:
+        at("logs", "extract_slices", "{shard}.log"),
+    benchmark:
+        at("benchmarks", "extract_slices", "{shard}.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../workflow_scripts/extract_slices.py"

@@ -1,0 +1,92 @@
+"""What all rules share: the checked configuration, the names of a run's parts, and the builder of every path."""
+
+import math
+import os
+import re
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(workflow.basedir).resolve()
+# Scripts import the library from this checkout, installed or not (Snakemake itself looks beside the Snakefile).
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])))
+
+from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
+from mosaicmr.config import check_config, load_schema
+from mosaicmr.errors import InputError
+from mosaicmr.fingerprint import fingerprint
+from mosaicmr.partition.domains import domain_names
+
+
+def at(*parts):
+    """The path of a file of this run: `at("slices", "{shard}.parquet")`."""
+    return os.path.join("results", config["run"], *parts)
+
+
+def code(script):
+    """The fingerprint of the code that a script runs, so that an edit of the library reruns what it can change."""
+    return fingerprint(CHECKOUT / "workflow_scripts" / f"{script}.py", CHECKOUT / "mosaicmr")
+
+
+def find_shards():
+    """The subjects of the cohort by shard, from file names alone."""
+    cohort = config["cohort"]
+    if cohort["source"] == "phantom":
+        folder, patients = at("phantom"), config["phantom"]["patients"]
+        subjects = phantom_subjects(folder, patients, cohort["modalities"], cohort["label_scheme"])
+    else:
+        subjects = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"])
+    return assign_shards(subjects, cohort["subjects_per_shard"])
+
+
+def shard_files(wildcards):
+    """The NIfTI files of a shard."""
+    return [str(file) for subject in SUBJECTS[wildcards.shard] for file in subject.files]
+
+
+def base_files(wildcards=None):
+    """The files of the base model where it is a local folder, without its card; none for a hub id."""
+    files = Path(config["base"]["model"]).rglob("*")
+    return sorted(str(file) for file in files if file.suffix in (".json", ".txt", ".safetensors"))
+
+
+def variants_of(scheme):
+    """The names of the synthesis variants of a scheme."""
+    return [name for name, variant in VARIANTS.items() if variant["scheme"] == scheme]
+
+
+def one_of(names):
+    """The pattern that matches these names and nothing else."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+# A mistake in the input ends here with one sentence, before any job is planned.
+try:
+    check_config(config, load_schema(CHECKOUT / "config" / "schema.yaml"))
+    SUBJECTS = find_shards()
+except InputError as error:
+    sys.exit(str(error))
+
+# A base model in the checkout is found from any working directory.
+if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
+    config["base"]["model"] = str(CHECKOUT / config["base"]["model"])
+
+SHARDS = list(SUBJECTS)
+PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []
+DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
+EXPERTS = [*DOMAINS, "whole"]
+BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]
+VARIANTS = config["synthesis"]["variants"]
+INDEPENDENT = variants_of("independent")
+JOINT = variants_of("joint")
+SINGLE = variants_of("single")
+ARMS = ["real", "real+classical", "real+synthetic", "synthetic"]
+
+
+wildcard_constraints:
+    shard=one_of(SHARDS),
+    batch=one_of(BATCHES),
+    domain=one_of(EXPERTS),
+    variant=one_of(VARIANTS),
+    subset=one_of(["floor", "real", *VARIANTS]),
+    arm=one_of(ARMS),
+    patient=one_of(PATIENTS),

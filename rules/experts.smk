@@ -1,0 +1,41 @@
+"""One expert a domain, and one for whole slices, each fine-tuned by a job of its own."""
+
+
+# The checkpoint is no output: Snakemake deletes the outputs of a killed job, and this job goes on from its checkpoint.
+rule finetune_expert:
+    """Fine-tune the expert of one domain, or of whole slices."""
+    input:
+        latents=expand(at("latents", "{shard}.safetensors"), shard=SHARDS),
+        partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
+        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
+        domains=at("domains", "domains.json"),
+        prompts=at("prompts", "training.parquet"),
+        embeddings=at("prompts", "training_embeddings.safetensors"),
+        embedding_table=at("prompts", "training_embeddings.parquet"),
+        base=base_files(),
+    output:
+        weights=at("experts", "{domain}", "adapter_model.safetensors"),
+        config=at("experts", "{domain}", "adapter_config.json"),
+        facts=at("experts", "{domain}", "expert.json"),
+        history=at("experts", "{domain}", "training.parquet"),
+    params:
+        settings=config["experts"],
+        modalities=config["cohort"]["modalities"],
+        base=config["base"],
+        device=config["device"],
+        seed=config["seed"],
+        checkpoint=at("checkpoints", "{domain}", "checkpoint.safetensors"),
+        code=code("finetune_expert"),
+    log:
+        at("logs", "finetune_expert", "{domain}.log"),
+    benchmark:
+        at("benchmarks", "finetune_expert", "{domain}.tsv")
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=12000,
+        runtime=720,
+    retries: 1
+    script:
+        "../workflow_scripts/finetune_expert.py"

@@ -1,0 +1,72 @@
+"""Prompts and layouts: what the experts are asked for, in training and in synthesis."""
+
+
+def first_layout(wildcards):
+    """The number of a batch's first layout, from 1."""
+    return BATCHES.index(wildcards.batch) * config["layouts"]["slices_per_batch"] + 1
+
+
+def last_layout(wildcards):
+    """The number of a batch's last layout: the last batch may be short."""
+    full = first_layout(wildcards) + config["layouts"]["slices_per_batch"] - 1
+    return min(full, config["layouts"]["slices"])
+
+
+rule write_prompts:
+    """Write the prompt of every domain of the training patients' slices."""
+    input:
+        subjects=at("cohort", "subjects.parquet"),
+        domains=at("domains", "domains.json"),
+        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
+        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
+    output:
+        at("prompts", "training.parquet"),
+    params:
+        modalities=config["cohort"]["modalities"],
+        pixel_size=config["cohort"]["pixel_size"],
+        code=code("write_prompts"),
+    log:
+        at("logs", "write_prompts.log"),
+    benchmark:
+        at("benchmarks", "write_prompts.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    script:
+        "../workflow_scripts/write_prompts.py"
+
+
+rule draw_layouts:
+    """Draw new layouts from training patients, with their aligned source slices and their prompts."""
+    input:
+        subjects=at("cohort", "subjects.parquet"),
+        domains=at("domains", "domains.json"),
+        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
+        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
+        partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
+    output:
+        arrays=at("layouts", "{batch}.safetensors"),
+        table=at("layouts", "{batch}.parquet"),
+    params:
+        settings={key: config["layouts"][key] for key in ("mirror", "transplant", "deformation")},
+        first=first_layout,
+        last=last_layout,
+        modalities=config["cohort"]["modalities"],
+        pixel_size=config["cohort"]["pixel_size"],
+        seed=config["seed"],
+        code=code("draw_layouts"),
+    log:
+        at("logs", "draw_layouts", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "draw_layouts", "{batch}.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../workflow_scripts/draw_layouts.py"

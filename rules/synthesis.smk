@@ -1,0 +1,225 @@
+"""From layouts to synthetic slices by each scheme, and the exported data set."""
+
+# What every sampling stage reads of `synthesis`; the other keys of it make no sampling stale.
+SAMPLING = {key: config["synthesis"][key] for key in ["steps", "guidance_scale", "share_noise"]}
+
+
+def variant_of(wildcards):
+    """The scheme, start and strength of a variant."""
+    return VARIANTS[wildcards.variant]
+
+
+# Partitions are kept: a change of `feather` or `merge_strength` then merges again and samples nothing anew.
+rule synthesize_partitions:
+    """Let each domain's expert draw the slices of a batch on its own."""
+    input:
+        layouts=at("layouts", "{batch}.safetensors"),
+        table=at("layouts", "{batch}.parquet"),
+        embeddings=at("prompts", "embeddings.safetensors"),
+        prompts=at("prompts", "embeddings.parquet"),
+        adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=DOMAINS),
+        adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=DOMAINS),
+        base=base_files(),
+    output:
+        partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
+    params:
+        sampling=SAMPLING,
+        variant=variant_of,
+        domains=DOMAINS,
+        modalities=config["cohort"]["modalities"],
+        base=config["base"],
+        device=config["device"],
+        seed=config["seed"],
+        code=code("synthesize_partitions"),
+    log:
+        at("logs", "synthesize_partitions", "{variant}", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "synthesize_partitions", "{variant}", "{batch}.tsv")
+    wildcard_constraints:
+        variant=one_of(INDEPENDENT),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    script:
+        "../workflow_scripts/synthesize_partitions.py"
+
+
+rule merge_partitions:
+    """Blend the partitions of each slice across the borders of its domains."""
+    input:
+        layouts=at("layouts", "{batch}.safetensors"),
+        partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
+    output:
+        merged=at("synthetic", "{variant}", "merged", "{batch}.safetensors"),
+    params:
+        feather=config["synthesis"]["feather"],
+        pixel_size=config["cohort"]["pixel_size"],
+        code=code("merge_partitions"),
+    log:
+        at("logs", "merge_partitions", "{variant}", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "merge_partitions", "{variant}", "{batch}.tsv")
+    wildcard_constraints:
+        variant=one_of(INDEPENDENT),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    script:
+        "../workflow_scripts/merge_partitions.py"
+
+
+rule denoise_slices:
+    """Noise merged slices a little and denoise them whole."""
+    input:
+        layouts=at("layouts", "{batch}.safetensors"),
+        table=at("layouts", "{batch}.parquet"),
+        merged=at("synthetic", "{variant}", "merged", "{batch}.safetensors"),
+        embeddings=at("prompts", "embeddings.safetensors"),
+        prompts=at("prompts", "embeddings.parquet"),
+        adapter=at("experts", "whole", "adapter_model.safetensors"),
+        adapter_config=at("experts", "whole", "adapter_config.json"),
+        base=base_files(),
+    output:
+        slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
+    params:
+        sampling=SAMPLING,
+        strength=config["synthesis"]["merge_strength"],
+        domains=DOMAINS,
+        modalities=config["cohort"]["modalities"],
+        base=config["base"],
+        device=config["device"],
+        seed=config["seed"],
+        code=code("denoise_slices"),
+    log:
+        at("logs", "denoise_slices", "{variant}", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "denoise_slices", "{variant}", "{batch}.tsv")
+    wildcard_constraints:
+        variant=one_of(INDEPENDENT),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    script:
+        "../workflow_scripts/denoise_slices.py"
+
+
+rule synthesize_slices:
+    """Let the expert for whole slices draw a batch: the baseline without partitions."""
+    input:
+        layouts=at("layouts", "{batch}.safetensors"),
+        table=at("layouts", "{batch}.parquet"),
+        embeddings=at("prompts", "embeddings.safetensors"),
+        prompts=at("prompts", "embeddings.parquet"),
+        adapter=at("experts", "whole", "adapter_model.safetensors"),
+        adapter_config=at("experts", "whole", "adapter_config.json"),
+        base=base_files(),
+    output:
+        slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
+    params:
+        sampling=SAMPLING,
+        variant=variant_of,
+        domains=DOMAINS,
+        modalities=config["cohort"]["modalities"],
+        base=config["base"],
+        device=config["device"],
+        seed=config["seed"],
+        code=code("synthesize_slices"),
+    log:
+        at("logs", "synthesize_slices", "{variant}", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "synthesize_slices", "{variant}", "{batch}.tsv")
+    wildcard_constraints:
+        variant=one_of(SINGLE),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    script:
+        "../workflow_scripts/synthesize_slices.py"
+
+
+rule synthesize_jointly:
+    """Let all experts denoise one latent a slice together, so that nothing has to be merged."""
+    input:
+        layouts=at("layouts", "{batch}.safetensors"),
+        table=at("layouts", "{batch}.parquet"),
+        embeddings=at("prompts", "embeddings.safetensors"),
+        prompts=at("prompts", "embeddings.parquet"),
+        adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
+        adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=EXPERTS),
+        base=base_files(),
+    output:
+        slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
+    params:
+        sampling=SAMPLING,
+        variant=variant_of,
+        feather=config["synthesis"]["feather"],
+        pixel_size=config["cohort"]["pixel_size"],
+        domains=DOMAINS,
+        modalities=config["cohort"]["modalities"],
+        base=config["base"],
+        device=config["device"],
+        seed=config["seed"],
+        code=code("synthesize_jointly"),
+    log:
+        at("logs", "synthesize_jointly", "{variant}", "{batch}.log"),
+    benchmark:
+        at("benchmarks", "synthesize_jointly", "{variant}", "{batch}.tsv")
+    wildcard_constraints:
+        variant=one_of(JOINT),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=12000,
+        runtime=240,
+    script:
+        "../workflow_scripts/synthesize_jointly.py"
+
+
+rule export_dataset:
+    """Write the synthetic slices and their label maps in nnU-Net's raw layout."""
+    input:
+        slices=expand(
+            at(
+                "synthetic",
+                config["export"]["variant"],
+                "slices",
+                "{batch}.safetensors",
+            ),
+            batch=BATCHES,
+        ),
+        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
+        tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
+    output:
+        dataset=directory(at("dataset")),
+    params:
+        variant=config["export"]["variant"],
+        modalities=config["cohort"]["modalities"],
+        label_scheme=config["cohort"]["label_scheme"],
+        pixel_size=config["cohort"]["pixel_size"],
+        slice_spacing=config["cohort"]["slice_spacing"],
+        code=code("export_dataset"),
+    log:
+        at("logs", "export_dataset.log"),
+    benchmark:
+        at("benchmarks", "export_dataset.tsv")
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../workflow_scripts/export_dataset.py"

@@ -1,0 +1,84 @@
+"""Fitting the U-Net to a cohort's modalities."""
+
+import pytest
+import torch
+
+from mosaicmr.diffusion.base import load_unet
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
+from mosaicmr.diffusion.unet import inflate, predict
+from mosaicmr.errors import InputError
+from tests.support.tiny_models import LATENT_CHANNELS, MODALITIES, tiny_unet, make_tiny_base, make_tiny_stable_diffusion
+
+SIZE = 8
+TIMESTEPS = torch.tensor([10, 700])
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_tiny_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def stable_diffusion(tmp_path_factory):
+    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("stable_diffusion"))
+
+
+def condition(width, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.ones(2, 5, dtype=torch.uint8)
+    mask[:, 3:] = 0
+    layout = torch.rand(2, LAYOUT_CHANNELS, SIZE, SIZE, generator=generator)
+    return torch.randn(2, 5, width, generator=generator), mask, layout
+
+
+@torch.no_grad()
+def test_a_subset_of_modalities_computes_what_the_full_model_does_with_the_others_at_zero(base):
+    subset = ["T2", "FLAIR"]  # another order than the base's, too
+    embeddings, mask, layout = condition(384)
+    latents = torch.randn(2, len(subset) * LATENT_CHANNELS, SIZE, SIZE)
+    rows = torch.cat([torch.arange(2) + MODALITIES.index(modality) * LATENT_CHANNELS for modality in subset])
+    all_latents = torch.zeros(2, len(MODALITIES) * LATENT_CHANNELS, SIZE, SIZE)
+    all_latents[:, rows] = latents
+
+    full = predict(load_unet(base, MODALITIES), all_latents, TIMESTEPS, embeddings, mask, layout)
+    part = predict(load_unet(base, subset), latents, TIMESTEPS, embeddings, mask, layout)
+
+    assert part.std() > 0.01
+    torch.testing.assert_close(part, full[:, rows], atol=1e-5, rtol=1e-5)
+
+
+def test_a_modality_that_the_base_does_not_know_is_refused(base):
+    with pytest.raises(InputError, match="ADC.*choose from FLAIR, T1, T1ce, T2"):
+        load_unet(base, ["T1", "ADC"])
+
+
+@torch.no_grad()
+def test_an_inflated_model_gives_the_pretrained_output_when_all_modalities_have_the_same_latents(stable_diffusion):
+    pretrained = load_unet(stable_diffusion, ["T1"])
+    pretrained.conv_in.weight[:, 4:].zero_()
+    inflated = load_unet(stable_diffusion, ["T1", "T2", "FLAIR"])
+    embeddings, mask, layout = condition(32)
+    latents = torch.randn(2, 4, SIZE, SIZE)
+
+    one = predict(pretrained, latents, TIMESTEPS, embeddings, mask, torch.zeros_like(layout))
+    three = predict(inflated, latents.repeat(1, 3, 1, 1), TIMESTEPS, embeddings, mask, layout)
+
+    assert one.std() > 0.01
+    torch.testing.assert_close(three, one.repeat(1, 3, 1, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_an_inpainting_model_is_refused():
+    with pytest.raises(InputError, match="9 input and 4 output"):
+        inflate(tiny_unet(9, 4, text_width=32), 2)
+
+
+@torch.no_grad()
+def test_masked_tokens_change_nothing_and_the_others_do(base):
+    unet = load_unet(base, ["T1"])
+    embeddings, mask, layout = condition(384)
+    latents = torch.randn(2, LATENT_CHANNELS, SIZE, SIZE)
+    before = predict(unet, latents, TIMESTEPS, embeddings, mask, layout)
+    embeddings[:, 3:] += 1
+    torch.testing.assert_close(predict(unet, latents, TIMESTEPS, embeddings, mask, layout), before)
+    embeddings[:, 0] += 1
+    assert not torch.allclose(predict(unet, latents, TIMESTEPS, embeddings, mask, layout), before)

@@ -1,0 +1,74 @@
+"""The grid of real and synthetic slices."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from mosaicmr.figures.grid import Example, choose_pairs, colour_labels, draw_grid, spread
+from mosaicmr.figures.style import save_figure
+from mosaicmr.io import save_arrays, save_table
+
+
+def slices(value, count, size=24):
+    labels = np.zeros((count, size, size), np.uint8)
+    labels[:, 8:12, 8:12] = 2
+    images = np.full((count, 2, size, size), value, np.float16)
+    images += np.arange(count, dtype=np.float16)[:, None, None, None] / 100
+    return {"images": images, "labels": labels, "brain": np.ones_like(labels)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two shards of three real slices, and two batches of two synthetic ones."""
+    real, synthetic = [], []
+    for shard in range(2):
+        paths = tmp_path / f"{shard}.safetensors", tmp_path / f"{shard}.parquet"
+        save_arrays(paths[0], slices(0.1 + shard / 2, 3))
+        save_table(paths[1], pd.DataFrame({"slice": [f"SUBJECT{shard}-z{row}" for row in range(3)]}))
+        real.append(paths)
+    for batch in range(2):
+        paths = tmp_path / f"s{batch}.safetensors", tmp_path / f"b{batch}.safetensors", tmp_path / f"b{batch}.parquet"
+        stored = slices(0.9, 2)
+        save_arrays(paths[0], {"images": stored.pop("images")})
+        save_arrays(paths[1], stored)
+        save_table(paths[2], pd.DataFrame({"source_slice": [f"SUBJECT{1 - batch}-z2", "SUBJECT0-z1"]}))
+        synthetic.append(paths)
+    return real, synthetic
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "expected"), [(10, 4, [0, 3, 6, 9]), (2, 6, [0, 1]), (1, 6, [0]), (0, 6, [])]
+)
+def test_examples_are_spread_over_the_run(total, count, expected):
+    assert spread(total, count) == expected
+
+
+def test_each_synthetic_slice_stands_beside_the_real_one_its_layout_began_as(run):
+    real, synthetic = choose_pairs(*run, count=4)
+    greys = [round(float(example.images[0, 0, 0]), 2) for example in real]
+    assert greys == [0.62, 0.11, 0.12, 0.11]
+    assert all(example.images.max() > 0.85 for example in synthetic)
+
+
+def test_the_grid_has_a_row_a_pair_and_shows_no_identifier(run, tmp_path):
+    real, synthetic = choose_pairs(*run)
+    figure = draw_grid(real, synthetic, ["FLAIR", "T2"], "single_from_source")
+    assert len(figure.subfigs) == 2
+    assert all(len(half.axes) == 4 * 3 for half in figure.subfigs)
+
+    save_figure(figure, tmp_path / "grid.pdf", tmp_path / "grid.png")
+
+    assert imread(tmp_path / "grid.png").std() > 0.1
+    assert (tmp_path / "grid.pdf").read_bytes().startswith(b"%PDF")
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert "FLAIR" in words
+    assert not any("SUBJECT" in word for word in words)
+
+
+def test_label_maps_are_coloured_by_class():
+    labels = np.array([[0, 0], [2, 3]], np.uint8)
+    picture = colour_labels(Example(np.zeros((1, 2, 2)), labels, np.array([[0, 1], [1, 1]])))
+    assert picture[0, 0].tolist() == [1, 1, 1]
+    assert len({tuple(pixel) for pixel in picture.reshape(-1, 3)}) == 4

@@ -1,0 +1,35 @@
+"""Running the workflow in a process of its own, and reading what it says."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def snakemake(directory: Path, *arguments: str, configs: Sequence[str] = (), timeout: int = 600) -> subprocess.CompletedProcess:
+    """Run Snakemake on the checkout's Snakefile with `directory` as working directory, and capture what it prints.
+
+    configs: names of files in config/. timeout: seconds after which it is killed, come what may: in a test, a Snakemake
+    that hangs must not take the test run with it.
+    """
+    command = ["timeout", "-s", "KILL", str(timeout), sys.executable, "-m", "snakemake"]
+    command += ["--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(directory), "--cores", "2"]
+    if configs:
+        command += ["--configfile", *(str(CHECKOUT / "config" / f"{name}.yaml") for name in configs)]
+    return subprocess.run(
+        [*command, *arguments], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def planned(run: subprocess.CompletedProcess) -> dict[str, int]:
+    """How many jobs of each rule a dry run plans, from its table of job statistics; the target `all` is left out."""
+    assert run.returncode == 0, run.stdout[-4000:]
+    table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total", run.stdout, re.MULTILINE | re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in run.stdout, run.stdout[-4000:]
+        return {}
+    rows = (line.split() for line in table[1].splitlines())
+    return {rule: int(count) for rule, count in rows if rule != "all"}

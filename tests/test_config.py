@@ -1,0 +1,146 @@
+"""A configuration is either what the schema says, or refused in one sentence that names the key and the remedy."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mosaicmr.config import check_config, load_schema
+from mosaicmr.errors import InputError
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+SHIPPED = ("brats", "paper", "tiny")
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return load_schema(CONFIG / "schema.yaml")
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return read("config")
+
+
+def read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
+
+
+def merge(config: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of two configuration files: groups merge, everything else is replaced."""
+    merged = copy.deepcopy(config)
+    for key, value in overrides.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if nested else value
+    return merged
+
+
+def change(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return merge(config, value)
+
+
+def refusal(config: dict[str, Any], schema: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        check_config(config, schema)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message[-1] in ".?"
+    return message
+
+
+def groups(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """All sub-schemas that describe a group of keys."""
+    if isinstance(schema, list):
+        return [group for item in schema for group in groups(item)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema] if schema.get("type") == "object" else []
+    return own + [group for value in schema.values() for group in groups(value)]
+
+
+def test_the_embedded_default_is_valid_and_complete(config, schema):
+    check_config(config, schema)
+    assert list(config) == schema["required"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_shipped_configuration_is_valid_over_the_default(name, config, schema):
+    merged = merge(config, read(name))
+    if merged["cohort"]["source"] == "brats":
+        merged["cohort_dir"] = "cohort"
+    check_config(merged, schema)
+    assert merged["run"] == name
+
+
+def test_no_group_lets_unknown_keys_pass_and_each_key_has_a_default(schema):
+    for group in groups(schema):
+        assert "additionalProperties" in group
+        if "properties" in group and "strength" not in group["properties"]:
+            assert set(group["required"]) == set(group["properties"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("experts.rnak", 4, ["experts.rnak", "unknown", "experts.rank"]),
+        ("x", 4, ["x", "unknown", "known are"]),
+        ("synthesis.variants.single.scale", 2, ["synthesis.variants.single.scale", "unknown"]),
+        ("experts.rank", "four", ["experts.rank", '"four"', "a whole number"]),
+        ("experts.rank", 4.0, ["experts.rank", "a whole number"]),
+        ("experts.rank", True, ["experts.rank", "a whole number"]),
+        ("experts.learning_rate", "1e-4", ["experts.learning_rate", "0.0001"]),
+        ("experts.learning_rate", "1e-7", ["experts.learning_rate", "0.0000001"]),
+        ("experts.learning_rate", float("inf"), ["experts.learning_rate", "a number"]),
+        ("synthesis.feather", float("nan"), ["synthesis.feather", "a number"]),
+        ("experts.steps", 0, ["experts.steps", "of at least 1"]),
+        ("experts", 3, ["experts", "a group of keys"]),
+        ("cohort.slice_size", 130, ["cohort.slice_size", "divisible by 16"]),
+        ("cohort.modalities", ["T1", "T7"], ["cohort.modalities.1", "T7", "FLAIR"]),
+        ("cohort.modalities", ["T1", "T1"], ["cohort.modalities", "at most once"]),
+        ("cohort.modalities", [], ["cohort.modalities", "one or more"]),
+        ("run", "../elsewhere", ["run", "letters"]),
+        ("run", "..", ["run", "letters"]),
+        ("run", 2021, ["run", "quotes"]),
+        ("synthesis.variants.floor", {"scheme": "single", "start": "noise"}, ["synthesis.variants.floor", "taken"]),
+        (
+            "synthesis.variants.Mine!",
+            {"scheme": "single", "start": "noise"},
+            ["synthesis.variants.Mine!", "lower-case"],
+        ),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_with_its_name_and_remedy(key, value, words, config, schema):
+    message = refusal(change(config, key, value), schema)
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cohort.split": {"train": 0.6, "val": 0.3, "test": 0.3}}, ["cohort.split", "1.2"]),
+        ({"cohort.intensity_percentiles": [99, 1]}, ["cohort.intensity_percentiles", "swap"]),
+        ({"cohort.source": "brats"}, ["cohort_dir", "null"]),
+        ({"cohort_dir": "somewhere"}, ["cohort_dir", "phantom"]),
+        ({"cohort.label_scheme": "brats2023"}, ["cohort.label_scheme", "brats2021"]),
+        ({"partition.reference_modality": "T2", "cohort.modalities": ["T1"]}, ["reference_modality", "T2"]),
+        ({"synthesis.variants.new": {"scheme": "single", "start": "source"}}, ["variants.new", "strength"]),
+        ({"synthesis.variants.single": {"strength": 0.5}}, ["variants.single", "remove"]),
+        ({"export.variant": "other"}, ["export.variant", "other", "independent"]),
+    ],
+)
+def test_keys_that_do_not_fit_one_another_are_refused(changes, words, config, schema):
+    for key, value in changes.items():
+        config = change(config, key, value)
+    message = refusal(config, schema)
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_key_is_refused(config, schema):
+    del config["experts"]["rank"]
+    assert "experts.rank" in refusal(config, schema)

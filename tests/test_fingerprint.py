@@ -1,0 +1,98 @@
+"""The fingerprint changes with the code that a script runs, and with nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from mosaicmr import fingerprint as module
+from mosaicmr.fingerprint import fingerprint, import_closure
+
+SCRIPT = '''"""Blend."""
+from library.blend import blend
+
+def main():
+    from library.late import late
+    late(blend())
+'''
+BLEND = '''"""Blending."""
+from . import weights
+
+def blend():
+    """Blend."""
+    return weights.ONE
+'''
+FILES = {
+    "library/__init__.py": "VERSION = 1\n",
+    "library/blend.py": BLEND,
+    "library/weights.py": "ONE = 1  # one\n",
+    "library/late.py": "def late(value):\n    return value\n",
+    "library/unused.py": "X = 1\n",
+    "library/room/__init__.py": "Y = 1\n",
+    "script.py": SCRIPT,
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def current(checkout: Path) -> str:
+    module._parse.cache_clear()  # it lives as long as a process, which sees no file change; a test does
+    return fingerprint(checkout / "script.py", checkout / "library")
+
+
+def test_closure_holds_what_is_imported_anywhere_and_nothing_else(checkout: Path):
+    closure = import_closure(checkout / "script.py", checkout / "library")
+    assert [path.name for path in closure] == ["__init__.py", "blend.py", "late.py", "weights.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("library/weights.py", "# one", "# the first number"),
+        ("library/blend.py", '"""Blend."""', '"""Blend two images."""'),
+        ("library/late.py", "    return", '    """Late."""\n    return'),
+        ("library/blend.py", '"""Blending."""\n', '"""Blending,\n\nat length."""\n\n\n'),
+        ("script.py", '"""Blend."""', '"""Merge."""'),
+        ("library/unused.py", "X = 1", "X = 2"),
+        ("library/room/__init__.py", "Y = 1", "Y = 2"),
+    ],
+)
+def test_words_layout_and_modules_not_imported_keep_it(checkout: Path, name: str, old: str, new: str):
+    before = current(checkout)
+    edit(checkout / name, old, new)
+    assert current(checkout) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("library/__init__.py", "VERSION = 1", "VERSION = 2"),
+        ("library/blend.py", "weights.ONE", "weights.ONE + 1"),
+        ("library/weights.py", "ONE = 1", "ONE = 2"),
+        ("library/late.py", "return value", "return -value"),
+        ("script.py", "late(blend())", "late(-blend())"),
+    ],
+)
+def test_an_edit_of_code_that_runs_changes_it(checkout: Path, name: str, old: str, new: str):
+    before = current(checkout)
+    edit(checkout / name, old, new)
+    assert current(checkout) != before
+
+
+def test_it_does_not_depend_on_where_the_checkout_lies(checkout: Path, tmp_path_factory: pytest.TempPathFactory):
+    before = current(checkout)
+    moved = tmp_path_factory.mktemp("elsewhere") / "copy"
+    checkout.rename(moved)
+    assert current(moved) == before
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

@@ -1,0 +1,97 @@
+"""What a user gets wrong ends with one sentence, a non-zero exit code, and no output that could be mistaken for one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from tests.support.cohorts import SHAPE, save, write_cohort
+from tests.support.workflow import snakemake
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    write_cohort(tmp_path / "cohort", subjects=3)
+    return tmp_path / "cohort"
+
+
+def refusal(output: str) -> str:
+    """The last line that Snakemake prints, checked not to be a traceback's."""
+    assert "Traceback" not in output
+    return output.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("experts={rnak: 4}", ["experts.rnak", "experts.rank"]),
+        ("experts={rank: four}", ["experts.rank", "a whole number"]),
+        ("synthesis={merge_strength: 2}", ["synthesis.merge_strength", "1"]),
+        ("run=../elsewhere", ["run", "letters"]),
+        ("cohort={source: brats}", ["cohort_dir"]),
+    ],
+)
+def test_a_bad_configuration_is_refused_before_anything_is_planned(config: str, words: list[str], tmp_path: Path):
+    run = snakemake(tmp_path, "--config", config)
+    assert run.returncode != 0
+    for word in words:
+        assert word in refusal(run.stdout)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_missing_modality_is_refused_by_its_file(cohort: Path, tmp_path: Path):
+    (cohort / "BraTS2021_00002" / "BraTS2021_00002_t1ce.nii.gz").unlink()
+    message = refuse_plan(tmp_path, cohort)
+    assert "BraTS2021_00002" in message
+    assert "T1ce" in message
+
+
+def test_a_scheme_that_contradicts_the_naming_is_refused(cohort: Path, tmp_path: Path):
+    message = refuse_plan(tmp_path, cohort, "cohort={label_scheme: brats2023}")
+    assert "label_scheme" in message
+    assert "brats2021" in message
+
+
+def test_a_folder_without_subjects_is_refused(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    assert "cohort_dir" in refuse_plan(tmp_path, tmp_path / "empty")
+
+
+def refuse_plan(directory: Path, cohort: Path, *config: str) -> str:
+    run = snakemake(directory, "--dry-run", "--config", f"cohort_dir={cohort}", *config, configs=["brats"])
+    assert run.returncode != 0
+    return refusal(run.stdout)
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+def crop(file: Path) -> None:
+    save(np.asarray(nib.load(file).dataobj)[:-4], file)
+
+
+def relabel(file: Path) -> None:
+    save(np.full(SHAPE, 7, np.uint8), file)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage", "words"),
+    [("t1", truncate, []), ("t2", crop, ["36", "40"]), ("seg", relabel, ["7", "brats2021"])],
+)
+def test_a_damaged_file_is_refused_by_its_check(
+    suffix: str, damage: Callable[[Path], None], words: list[str], cohort: Path, tmp_path: Path
+):
+    file = cohort / "BraTS2021_00002" / f"BraTS2021_00002_{suffix}.nii.gz"
+    damage(file)
+    target = "results/brats/cohort/subjects.parquet"
+    run = snakemake(tmp_path, target, "--config", f"cohort_dir={cohort}", configs=["brats"])
+    assert run.returncode != 0
+    assert "Traceback" not in run.stdout
+    sentence = next(line for line in run.stdout.splitlines() if file.name in line and line.endswith("."))
+    for word in words:
+        assert word in sentence
+    written = {path.relative_to(tmp_path / "results" / "brats") for path in (tmp_path / "results").rglob("*.parquet")}
+    assert Path("cohort/subjects.parquet") not in written
+    assert not [path for path in (tmp_path / "results").rglob("*") if path.name.startswith(".partial-")]

@@ -1,0 +1,68 @@
+"""Every shipped configuration plans its jobs, quickly, and without loading what only the jobs need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.cohorts import write_cohort
+from tests.support.workflow import CHECKOUT, planned, snakemake
+
+SCHEMES = 2  # `independent` and `single`, each from noise and from a source slice
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    write_cohort(folder)
+    return folder
+
+
+def test_the_embedded_default_plans_a_phantom_and_every_stage(tmp_path: Path):
+    jobs = planned(snakemake(tmp_path, "--dry-run"))
+    assert jobs["build_phantom"] == 12
+    assert jobs["finetune_expert"] == 3 + 3 + 1  # three tumour classes, three healthy domains, the whole slice
+    assert jobs["train_segmenter"] == 4
+    assert jobs["figure_grid"] == 2 * SCHEMES
+    assert jobs["summarize_run"] == jobs["export_dataset"] == jobs["write_report"] == 1
+
+
+def test_the_tiny_configuration_plans_shards_and_batches(tmp_path: Path):
+    jobs = planned(snakemake(tmp_path, "--dry-run", configs=["tiny"]))
+    assert jobs["build_phantom"] == 6
+    assert jobs["check_cohort"] == jobs["extract_slices"] == jobs["partition_slices"] >= 2
+    assert jobs["draw_layouts"] == 2
+
+
+def test_a_real_cohort_plans_no_phantom(tmp_path: Path, cohort: Path):
+    jobs = planned(snakemake(tmp_path, "--dry-run", "--config", "run=brats", f"cohort_dir={cohort}", configs=["brats"]))
+    assert "build_phantom" not in jobs
+    assert jobs["extract_slices"] >= 1
+
+
+@pytest.mark.parametrize("base", ["as shipped", "local folder"])
+def test_the_paper_configuration_plans_on_a_hub_id_and_on_a_folder(
+    base: str, tmp_path: Path, cohort: Path, tiny_stable_diffusion: Path
+):
+    config = ["run=paper", f"cohort_dir={cohort}"]
+    if base == "local folder":
+        config.append(f"base={{model: {tiny_stable_diffusion}}}")
+    jobs = planned(snakemake(tmp_path, "--dry-run", "--config", *config, configs=["paper"]))
+    assert jobs["finetune_expert"] == 3 + 4 + 1
+    assert jobs["draw_layouts"] == 40
+
+
+@pytest.mark.parametrize("modalities", ["[T1]", "[T2, FLAIR]", "[T1ce, T1, FLAIR]"])
+def test_any_subset_of_the_modalities_plans(modalities: str, tmp_path: Path):
+    jobs = planned(snakemake(tmp_path, "--dry-run", "--config", f"cohort={{modalities: {modalities}}}"))
+    assert jobs["build_phantom"] == 12
+
+
+def test_planning_loads_neither_torch_nor_the_libraries_of_the_stages(tmp_path: Path):
+    command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "1"]
+    command += ["--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time")}
+    assert "mosaicmr.config" in loaded
+    assert not loaded & {"torch", "sklearn", "skimage", "scipy", "nibabel", "diffusers", "matplotlib"}

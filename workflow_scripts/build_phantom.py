@@ -1,0 +1,18 @@
+"""Simulate one patient with a glioma, and write it as BraTS 2021 would."""
+
+from mosaicmr.cohort.anatomy import load_anatomy
+from mosaicmr.cohort.phantom import simulate_patient, write_patient
+from mosaicmr.seeds import torch_generator
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    params = snakemake.params
+    generator = torch_generator(params.seed, "phantom", snakemake.wildcards.patient)
+    phantom = simulate_patient(load_anatomy(), generator, params.voxel_size, params.tumour_grid)
+    write_patient(phantom, dict(snakemake.output.items()))
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

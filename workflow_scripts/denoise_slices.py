@@ -1,0 +1,25 @@
+"""Noise merged slices a little and denoise them whole."""
+
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.io import load_arrays, save_arrays
+from mosaicmr.stage import stage
+from mosaicmr.synthesis.generation import Sampler, denoise_merged, expert_loader
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    device = choose_device(params.device)
+    layouts = Layouts.load(files.layouts, files.table, params.domains)
+    embeddings = Embeddings.load(files.embeddings, files.prompts)
+    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
+    whole = expert_loader([files.adapter], params.base, params.modalities, device)(WHOLE)
+    merged = load_arrays(files.merged, ["images"])["images"]
+    images = denoise_merged(sampler, layouts, whole, merged, params.strength)
+    save_arrays(snakemake.output.slices, {"images": images})
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,26 @@
+"""Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
+
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.evaluation.feature_set import join_features, measure_features, save_features
+from mosaicmr.evaluation.features import load_efficientnet
+from mosaicmr.evaluation.inception import load_inception
+from mosaicmr.evaluation.slices import read_batches
+from mosaicmr.io import load_table
+from mosaicmr.stage import progress, stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    device = str(choose_device(params.device))
+    inception = load_inception(params.inception_weights, device) if params.inception_weights else None
+    efficientnet = load_efficientnet(device)
+    subjects = load_table(files.subjects) if snakemake.wildcards.subset == "real" else None
+    batches = read_batches(files.slices, files.tables, files.domains, subjects)
+    watched = progress(batches, len(files.slices), f"features of {snakemake.wildcards.subset}, files")
+    features = join_features([measure_features(batch, efficientnet, inception, device) for batch in watched])
+    save_features(snakemake.output.features, snakemake.output.table, features)
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,25 @@
+"""Cut the normalised axial slices of a shard's subjects."""
+
+from mosaicmr.cohort.extraction import SliceSettings, extract_shard
+from mosaicmr.cohort.sources import subjects_of_shard
+from mosaicmr.io import save_arrays, save_table
+from mosaicmr.stage import progress, stage
+
+
+def main(snakemake) -> None:
+    params, shard = snakemake.params, snakemake.wildcards.shard
+    subjects = subjects_of_shard(snakemake.input.files, params.modalities, params.label_scheme, shard)
+    slices = extract_shard(
+        progress(subjects, len(subjects), "subjects cut"),
+        params.label_scheme,
+        params.modalities,
+        SliceSettings.from_config(params.settings),
+    )
+    arrays = {"images": slices.images, "labels": slices.labels, "brain": slices.brain}
+    save_arrays(snakemake.output.slices, arrays)
+    save_table(snakemake.output.table, slices.table)
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

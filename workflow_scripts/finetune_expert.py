@@ -1,0 +1,49 @@
+"""Fine-tune the expert of one domain, or of whole slices."""
+
+import logging
+from pathlib import Path
+
+from mosaicmr.diffusion.adapters import add_adapter, save_adapter
+from mosaicmr.diffusion.base import base_name, is_bundled, load_noise_schedule, load_unet
+from mosaicmr.diffusion.batches import ExpertSettings
+from mosaicmr.diffusion.checkpoint import Checkpoint
+from mosaicmr.diffusion.device import choose_device, choose_training_dtype
+from mosaicmr.diffusion.experts import describe_expert, finetune, no_history, training_fingerprint
+from mosaicmr.diffusion.training_set import Prompts, Shard, load_training_slices
+from mosaicmr.io import save_json, save_table
+from mosaicmr.partition.domains import load_domains
+from mosaicmr.stage import stage
+
+logger = logging.getLogger("mosaicmr.finetune_expert")
+
+
+def main(snakemake) -> None:
+    files, output, params = snakemake.input, snakemake.output, snakemake.params
+    name, model = snakemake.wildcards.domain, params.base["model"]
+    device = choose_device(params.device)
+    shards = [Shard(*paths) for paths in zip(files.latents, files.partitions, files.tables, strict=True)]
+    prompts = Prompts(files.prompts, files.embeddings, files.embedding_table)
+    domains, _ = load_domains(files.domains)
+    slices = load_training_slices(shards, prompts, name, domains, with_std=not is_bundled(model))
+
+    ids = {domain.name: domain.id for domain in domains}
+    settings = ExpertSettings(domain=name, domain_id=ids.get(name), seed=params.seed, **params.settings)
+    unet = load_unet(model, params.modalities)
+    expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
+    dtype = choose_training_dtype(params.base["precision"], device)
+    fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
+    checkpoint = Checkpoint(Path(params.checkpoint), fingerprint)
+    if len(slices):
+        history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, dtype)
+    else:
+        logger.warning("no training slice contains the domain '%s': its expert is the base model as it is", name)
+        history = no_history()
+    save_adapter(expert, Path(output.weights).parent, base_name(model))
+    save_table(output.history, history)
+    save_json(output.facts, describe_expert(settings, slices, history, params.modalities, base_name(model)))
+    checkpoint.remove()
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,25 @@
+"""Measure how much of the tumour that the layouts asked for a segmenter finds, or on real test slices (the floor)."""
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.evaluation.mask_fidelity import mask_fidelity_metrics, patient_dice
+from mosaicmr.evaluation.references import refer_real, refer_synthetic
+from mosaicmr.evaluation.segmenter import load_segmenters
+from mosaicmr.io import load_table, save_table
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    if snakemake.wildcards.subset == "floor":
+        references = refer_real(files.slices, files.tables, load_table(files.subjects), ["test"])
+    else:
+        references = refer_synthetic(files.slices, files.layouts, files.tables)
+    segmenters = load_segmenters(files.weights, choose_device(params.device))
+    by_patient = patient_dice(references, segmenters, scheme_classes(params.label_scheme))
+    save_table(snakemake.output[0], mask_fidelity_metrics(by_patient, params.seed, params.bootstrap))
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,23 @@
+"""Score the segmenter of one arm on the held-out test patients."""
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.evaluation.references import refer_real
+from mosaicmr.evaluation.scores import score_metrics
+from mosaicmr.evaluation.segmenter import load_segmenters, score_patients
+from mosaicmr.io import load_table, save_table
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    segmenters = load_segmenters(files.weights, choose_device(params.device))
+    test = refer_real(files.slices, files.tables, load_table(files.subjects), ["test"])
+    scores = score_patients(test, segmenters, scheme_classes(params.label_scheme), params.pixel_size)
+    save_table(snakemake.output.patients, scores)
+    save_table(snakemake.output.metrics, score_metrics(scores, params.seed, params.bootstrap))
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,25 @@
+"""Gather every metric of the run into one JSON document."""
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.evaluation.summary import count_patients, count_slices, summarize
+from mosaicmr.io import load_table, load_tables, save_json
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    subjects = load_table(files.subjects)
+    synthetic = len(load_tables(files.layouts))
+    counts = {
+        "patients": count_patients(subjects),
+        "slices": count_slices(load_tables(files.slices), subjects, synthetic),
+    }
+    stages = (files.fidelity, files.radiomics, files.novelty, files.mask_fidelity)
+    subsets = {subset: [load_table(paths[index]) for paths in stages] for index, subset in enumerate(params.subsets)}
+    arms = {arm: load_table(path) for arm, path in zip(params.arms, files.segmenters, strict=True)}
+    save_json(snakemake.output[0], summarize(params.run, counts, subsets, arms, scheme_classes(params.label_scheme)))
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

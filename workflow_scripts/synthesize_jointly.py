@@ -1,0 +1,27 @@
+"""Let all experts denoise one latent a slice together, so that nothing has to be merged."""
+
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.io import save_arrays
+from mosaicmr.stage import stage
+from mosaicmr.synthesis.generation import Sampler, Start, expert_loader
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+from mosaicmr.synthesis.joint import synthesize_jointly
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    device = choose_device(params.device)
+    layouts = Layouts.load(files.layouts, files.table, params.domains)
+    embeddings = Embeddings.load(files.embeddings, files.prompts)
+    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
+    load_expert = expert_loader(files.adapters, params.base, params.modalities, device)
+    experts = {name: load_expert(name) for name in (*params.domains, WHOLE)}
+    start = Start.of(params.variant, layouts)
+    images = synthesize_jointly(sampler, layouts, experts, start, params.feather, params.pixel_size)
+    save_arrays(snakemake.output.slices, {"images": images})
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)

@@ -1,0 +1,36 @@
+"""Train the segmenter of one arm, without ever reading a test patient."""
+
+from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.evaluation.references import refer_real, refer_synthetic
+from mosaicmr.evaluation.segmentation import SegmenterSettings, Sets, Task, train_segmenter
+from mosaicmr.evaluation.segmenter import describe_weights
+from mosaicmr.io import load_table, save_arrays, save_table
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    subjects = load_table(files.subjects)
+    sets = Sets(
+        real=refer_real(files.slices, files.tables, subjects, ["train"]),
+        synthetic=refer_synthetic(files.synthetic, files.layouts, files.layout_tables),
+        validation=refer_real(files.slices, files.tables, subjects, ["val"]),
+    )
+    settings = SegmenterSettings(**params.settings)
+    task = Task(
+        modalities=len(params.modalities),
+        classes=scheme_classes(params.label_scheme),
+        pixel_size=params.pixel_size,
+        seed=params.seed,
+        device=choose_device(params.device),
+    )
+    weights, curve = train_segmenter(snakemake.wildcards.arm, sets, settings, task)
+    save_table(snakemake.output.curve, curve)
+    facts = describe_weights(task.modalities, task.classes, settings.channels, settings.seeds)
+    save_arrays(snakemake.output.weights, weights, facts)
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)
