@@ -13,9 +13,11 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/cohort.smk"
 include: "rules/partition.smk"
 include: "rules/prompts.smk"
+include: "rules/pretraining.smk"
 include: "rules/base.smk"
 include: "rules/experts.smk"
 include: "rules/synthesis.smk"

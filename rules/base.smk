@@ -1,13 +1,6 @@
 """From the base model: latents of the training slices and embeddings of the prompts, each computed once."""
 
 
-def prompt_tables(wildcards):
-    """The tables whose prompts an embedding file holds: of the layouts, or of the training slices."""
-    if wildcards.prompts == "training_embeddings":
-        return [at("prompts", "training.parquet")]
-    return expand(at("layouts", "{batch}.parquet"), batch=BATCHES)
-
-
 rule encode_latents:
     """Encode the slices of the training patients of one shard."""
     input:
@@ -52,13 +45,13 @@ rule embed_prompts:
         at("logs", "embed_prompts", "{prompts}.log"),
     benchmark:
         at("benchmarks", "embed_prompts", "{prompts}.tsv")
+    wildcard_constraints:
+        prompts="training_embeddings|embeddings",
     conda:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
         mem_mb=6000,
         runtime=60,
-    wildcard_constraints:
-        prompts="training_embeddings|embeddings",
     script:
         "../workflow_scripts/embed_prompts.py"

@@ -1,38 +1,6 @@
 """How real, how new: features, fidelity, radiomics and copies of every variant, with the real-versus-real floor."""
 
 
-def subset_files(wildcards):
-    """The slices of a subset, their tables and domain maps; for `real`, also the split of the cohort."""
-    if wildcards.subset in VARIANTS:
-        return {
-            "slices": expand(at("synthetic", wildcards.subset, "slices", "{batch}.safetensors"), batch=BATCHES),
-            "tables": expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-            "domains": expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        }
-    return {
-        "slices": expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        "tables": expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        "domains": expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
-        "subjects": at("cohort", "subjects.parquet"),
-    }
-
-
-def subset_features(wildcards):
-    """The features of the real slices and, for a variant, of its own."""
-    subsets = {"real": "real"} | ({"synthetic": wildcards.subset} if wildcards.subset in VARIANTS else {})
-    return {
-        f"{side}_{kind}": at("evaluation", "features", f"{subset}.{suffix}")
-        for side, subset in subsets.items()
-        for kind, suffix in (("features", "safetensors"), ("table", "parquet"))
-    }
-
-
-def other_radiomics(wildcards):
-    """The radiomic features to compare with those of training patients; the floor finds its own among the real."""
-    subset = wildcards.subset if wildcards.subset in VARIANTS else "real"
-    return at("evaluation", "radiomics", "features", f"{subset}.parquet")
-
-
 rule extract_features:
     """Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
     input:
@@ -40,6 +8,10 @@ rule extract_features:
     output:
         features=at("evaluation", "features", "{subset}.safetensors"),
         table=at("evaluation", "features", "{subset}.parquet"),
+    params:
+        inception_weights=config["evaluation"]["inception_weights"],
+        device=config["device"],
+        code=code("extract_features"),
     log:
         at("logs", "extract_features", "{subset}.log"),
     benchmark:
@@ -50,10 +22,6 @@ rule extract_features:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        inception_weights=config["evaluation"]["inception_weights"],
-        device=config["device"],
-        code=code("extract_features"),
     script:
         "../workflow_scripts/extract_features.py"
 
@@ -65,6 +33,11 @@ rule measure_fidelity:
         unpack(subset_features),
     output:
         at("evaluation", "fidelity", "{subset}.parquet"),
+    params:
+        seed=config["seed"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        kid_subset=config["evaluation"]["kid_subset"],
+        code=code("measure_fidelity"),
     log:
         at("logs", "measure_fidelity", "{subset}.log"),
     benchmark:
@@ -75,11 +48,6 @@ rule measure_fidelity:
     resources:
         mem_mb=4000,
         runtime=120,
-    params:
-        seed=config["seed"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        kid_subset=config["evaluation"]["kid_subset"],
-        code=code("measure_fidelity"),
     script:
         "../workflow_scripts/measure_fidelity.py"
 
@@ -90,6 +58,13 @@ rule extract_radiomics:
         unpack(subset_files),
     output:
         at("evaluation", "radiomics", "features", "{subset}.parquet"),
+    params:
+        seed=config["seed"],
+        settings=config["evaluation"]["radiomics"],
+        modalities=config["cohort"]["modalities"],
+        pixel_size=config["cohort"]["pixel_size"],
+        domains=DOMAINS,
+        code=code("extract_radiomics"),
     log:
         at("logs", "extract_radiomics", "{subset}.log"),
     benchmark:
@@ -100,13 +75,6 @@ rule extract_radiomics:
     resources:
         mem_mb=4000,
         runtime=120,
-    params:
-        seed=config["seed"],
-        settings=config["evaluation"]["radiomics"],
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
-        domains=DOMAINS,
-        code=code("extract_radiomics"),
     script:
         "../workflow_scripts/extract_radiomics.py"
 
@@ -119,6 +87,10 @@ rule compare_radiomics:
     output:
         features=at("evaluation", "radiomics", "{subset}.parquet"),
         metrics=at("evaluation", "radiomics", "{subset}_metrics.parquet"),
+    params:
+        seed=config["seed"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        code=code("compare_radiomics"),
     log:
         at("logs", "compare_radiomics", "{subset}.log"),
     benchmark:
@@ -129,10 +101,6 @@ rule compare_radiomics:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        seed=config["seed"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        code=code("compare_radiomics"),
     script:
         "../workflow_scripts/compare_radiomics.py"
 
@@ -144,6 +112,10 @@ rule measure_novelty:
     output:
         metrics=at("evaluation", "novelty", "{subset}.parquet"),
         neighbours=at("evaluation", "novelty", "{subset}_neighbours.parquet"),
+    params:
+        seed=config["seed"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        code=code("measure_novelty"),
     log:
         at("logs", "measure_novelty", "{subset}.log"),
     benchmark:
@@ -154,9 +126,5 @@ rule measure_novelty:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        seed=config["seed"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        code=code("measure_novelty"),
     script:
         "../workflow_scripts/measure_novelty.py"

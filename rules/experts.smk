@@ -32,7 +32,7 @@ rule finetune_expert:
         at("benchmarks", "finetune_expert", "{domain}.tsv")
     conda:
         "../envs/diffusion.yaml"
-    threads: config["threads"]
+    threads: 1  # experts side by side use cores better than threads within one
     resources:
         mem_mb=12000,
         runtime=720,

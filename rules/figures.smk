@@ -35,6 +35,9 @@ rule figure_grid:
             caption="../docs/captions/grid.rst",
             labels={"variant": "{variant}"},
         ),
+    params:
+        modalities=config["cohort"]["modalities"],
+        code=code("figure_grid"),
     log:
         at("logs", "figure_grid", "{variant}.log"),
     benchmark:
@@ -45,9 +48,6 @@ rule figure_grid:
     resources:
         mem_mb=4000,
         runtime=15,
-    params:
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_grid"),
     script:
         "../workflow_scripts/figure_grid.py"
 
@@ -63,6 +63,9 @@ rule figure_training:
             category="Training",
             caption="../docs/captions/training.rst",
         ),
+    params:
+        experts=EXPERTS,
+        code=code("figure_training"),
     log:
         at("logs", "figure_training.log"),
     benchmark:
@@ -73,9 +76,6 @@ rule figure_training:
     resources:
         mem_mb=1000,
         runtime=10,
-    params:
-        experts=EXPERTS,
-        code=code("figure_training"),
     script:
         "../workflow_scripts/figure_training.py"
 
@@ -94,6 +94,11 @@ rule figure_radiomics:
             category="Evaluation",
             caption="../docs/captions/radiomics.rst",
         ),
+    params:
+        subsets=["real", *VARIANTS],
+        domains=DOMAINS,
+        modality=config["cohort"]["modalities"][0],
+        code=code("figure_radiomics"),
     log:
         at("logs", "figure_radiomics.log"),
     benchmark:
@@ -104,11 +109,6 @@ rule figure_radiomics:
     resources:
         mem_mb=2000,
         runtime=15,
-    params:
-        subsets=["real", *VARIANTS],
-        domains=DOMAINS,
-        modality=config["cohort"]["modalities"][0],
-        code=code("figure_radiomics"),
     script:
         "../workflow_scripts/figure_radiomics.py"
 
@@ -126,6 +126,11 @@ rule table_metrics:
             category="Evaluation",
             caption="../docs/captions/metrics.rst",
         ),
+    params:
+        arms=ARMS,
+        seed=config["seed"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        code=code("table_metrics"),
     log:
         at("logs", "table_metrics.log"),
     benchmark:
@@ -136,11 +141,6 @@ rule table_metrics:
     resources:
         mem_mb=1000,
         runtime=10,
-    params:
-        arms=ARMS,
-        seed=config["seed"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        code=code("table_metrics"),
     script:
         "../workflow_scripts/table_metrics.py"
 
@@ -157,6 +157,9 @@ rule figure_segmentation:
             category="Usefulness",
             caption="../docs/captions/segmentation.rst",
         ),
+    params:
+        arms=ARMS,
+        code=code("figure_segmentation"),
     log:
         at("logs", "figure_segmentation.log"),
     benchmark:
@@ -167,9 +170,6 @@ rule figure_segmentation:
     resources:
         mem_mb=1000,
         runtime=10,
-    params:
-        arms=ARMS,
-        code=code("figure_segmentation"),
     script:
         "../workflow_scripts/figure_segmentation.py"
 
@@ -181,6 +181,9 @@ rule write_report:
     output:
         report=at("report.html"),
         config=at("config.json"),
+    params:
+        config=config,
+        code=code("write_report"),
     log:
         at("logs", "write_report.log"),
     benchmark:
@@ -193,8 +196,5 @@ rule write_report:
     resources:
         mem_mb=1000,
         runtime=15,
-    params:
-        config=config,
-        code=code("write_report"),
     script:
         "../workflow_scripts/write_report.py"

@@ -1,17 +1,6 @@
 """Prompts and layouts: what the experts are asked for, in training and in synthesis."""
 
 
-def first_layout(wildcards):
-    """The number of a batch's first layout, from 1."""
-    return BATCHES.index(wildcards.batch) * config["layouts"]["slices_per_batch"] + 1
-
-
-def last_layout(wildcards):
-    """The number of a batch's last layout: the last batch may be short."""
-    full = first_layout(wildcards) + config["layouts"]["slices_per_batch"] - 1
-    return min(full, config["layouts"]["slices"])
-
-
 rule write_prompts:
     """Write the prompt of every domain of the training patients' slices."""
     input:

@@ -1,27 +1,5 @@
 """Usefulness: a segmenter for each arm, its scores on held-out patients, mask fidelity, and the summary of the run."""
 
-SUBSETS = ["floor", *VARIANTS]
-
-
-def arm_files(*pattern):
-    """An input function: a file of every batch for the arms that train on synthetic slices, none for the others."""
-
-    def files(wildcards):
-        return expand(at(*pattern), batch=BATCHES) if "synthetic" in wildcards.arm else []
-
-    return files
-
-
-def subset_files(real, synthetic):
-    """An input function: a file of every shard for the floor, of every batch for a variant."""
-
-    def files(wildcards):
-        if wildcards.subset == "floor":
-            return expand(at(*real), shard=SHARDS)
-        return expand(at(*synthetic), batch=BATCHES, variant=wildcards.subset)
-
-    return files
-
 
 rule train_segmenter:
     """Train a U-Net on the slices of one arm, once for each seed."""
@@ -29,12 +7,27 @@ rule train_segmenter:
         subjects=at("cohort", "subjects.parquet"),
         slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
         tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        synthetic=arm_files("synthetic", config["export"]["variant"], "slices", "{batch}.safetensors"),
-        layouts=arm_files("layouts", "{batch}.safetensors"),
-        layout_tables=arm_files("layouts", "{batch}.parquet"),
+        synthetic=branch(
+            evaluate("'synthetic' in {arm}"),
+            then=expand(at("synthetic", config["export"]["variant"], "slices", "{batch}.safetensors"), batch=BATCHES),
+        ),
+        layouts=branch(
+            evaluate("'synthetic' in {arm}"), then=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES)
+        ),
+        layout_tables=branch(
+            evaluate("'synthetic' in {arm}"), then=expand(at("layouts", "{batch}.parquet"), batch=BATCHES)
+        ),
     output:
         weights=at("evaluation", "segmenter", "{arm}.safetensors"),
         curve=at("evaluation", "segmenter", "{arm}_training.parquet"),
+    params:
+        settings=config["evaluation"]["segmenter"],
+        modalities=config["cohort"]["modalities"],
+        label_scheme=config["cohort"]["label_scheme"],
+        pixel_size=config["cohort"]["pixel_size"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code("train_segmenter"),
     log:
         at("logs", "train_segmenter", "{arm}.log"),
     benchmark:
@@ -46,14 +39,6 @@ rule train_segmenter:
     resources:
         mem_mb=4000,
         runtime=720,
-    params:
-        settings=config["evaluation"]["segmenter"],
-        modalities=config["cohort"]["modalities"],
-        label_scheme=config["cohort"]["label_scheme"],
-        pixel_size=config["cohort"]["pixel_size"],
-        seed=config["seed"],
-        device=config["device"],
-        code=code("train_segmenter"),
     script:
         "../workflow_scripts/train_segmenter.py"
 
@@ -68,6 +53,13 @@ rule score_segmenter:
     output:
         patients=at("evaluation", "segmenter", "{arm}_patients.parquet"),
         metrics=at("evaluation", "segmenter", "{arm}_metrics.parquet"),
+    params:
+        label_scheme=config["cohort"]["label_scheme"],
+        pixel_size=config["cohort"]["pixel_size"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code("score_segmenter"),
     log:
         at("logs", "score_segmenter", "{arm}.log"),
     benchmark:
@@ -78,13 +70,6 @@ rule score_segmenter:
     resources:
         mem_mb=4000,
         runtime=120,
-    params:
-        label_scheme=config["cohort"]["label_scheme"],
-        pixel_size=config["cohort"]["pixel_size"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        seed=config["seed"],
-        device=config["device"],
-        code=code("score_segmenter"),
     script:
         "../workflow_scripts/score_segmenter.py"
 
@@ -94,14 +79,28 @@ rule measure_mask_fidelity:
     input:
         weights=at("evaluation", "segmenter", "real+classical.safetensors"),
         subjects=at("cohort", "subjects.parquet"),
-        slices=subset_files(
-            ["slices", "{shard}.safetensors"],
-            ["synthetic", "{variant}", "slices", "{batch}.safetensors"],
+        slices=branch(
+            evaluate("{subset} == 'floor'"),
+            then=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
+            otherwise=expand(at("synthetic", "{{subset}}", "slices", "{batch}.safetensors"), batch=BATCHES),
         ),
-        layouts=subset_files(["slices", "{shard}.safetensors"], ["layouts", "{batch}.safetensors"]),
-        tables=subset_files(["slices", "{shard}.parquet"], ["layouts", "{batch}.parquet"]),
+        layouts=branch(
+            evaluate("{subset} == 'floor'"),
+            otherwise=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
+        ),
+        tables=branch(
+            evaluate("{subset} == 'floor'"),
+            then=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
+            otherwise=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
+        ),
     output:
         at("evaluation", "mask_fidelity", "{subset}.parquet"),
+    params:
+        label_scheme=config["cohort"]["label_scheme"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code("measure_mask_fidelity"),
     log:
         at("logs", "measure_mask_fidelity", "{subset}.log"),
     benchmark:
@@ -112,12 +111,6 @@ rule measure_mask_fidelity:
     resources:
         mem_mb=4000,
         runtime=120,
-    params:
-        label_scheme=config["cohort"]["label_scheme"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        seed=config["seed"],
-        device=config["device"],
-        code=code("measure_mask_fidelity"),
     script:
         "../workflow_scripts/measure_mask_fidelity.py"
 
@@ -128,13 +121,19 @@ rule summarize_run:
         subjects=at("cohort", "subjects.parquet"),
         slices=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
         layouts=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        fidelity=expand(at("evaluation", "fidelity", "{subset}.parquet"), subset=SUBSETS),
-        radiomics=expand(at("evaluation", "radiomics", "{subset}_metrics.parquet"), subset=SUBSETS),
-        novelty=expand(at("evaluation", "novelty", "{subset}.parquet"), subset=SUBSETS),
-        mask_fidelity=expand(at("evaluation", "mask_fidelity", "{subset}.parquet"), subset=SUBSETS),
+        fidelity=expand(at("evaluation", "fidelity", "{subset}.parquet"), subset=["floor", *VARIANTS]),
+        radiomics=expand(at("evaluation", "radiomics", "{subset}_metrics.parquet"), subset=["floor", *VARIANTS]),
+        novelty=expand(at("evaluation", "novelty", "{subset}.parquet"), subset=["floor", *VARIANTS]),
+        mask_fidelity=expand(at("evaluation", "mask_fidelity", "{subset}.parquet"), subset=["floor", *VARIANTS]),
         segmenters=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
     output:
         at("summary.json"),
+    params:
+        run=config["run"],
+        subsets=["floor", *VARIANTS],
+        arms=ARMS,
+        label_scheme=config["cohort"]["label_scheme"],
+        code=code("summarize_run"),
     log:
         at("logs", "summarize_run.log"),
     benchmark:
@@ -145,11 +144,5 @@ rule summarize_run:
     resources:
         mem_mb=1000,
         runtime=10,
-    params:
-        run=config["run"],
-        subsets=SUBSETS,
-        arms=ARMS,
-        label_scheme=config["cohort"]["label_scheme"],
-        code=code("summarize_run"),
     script:
         "../workflow_scripts/summarize_run.py"

@@ -4,11 +4,6 @@
 SAMPLING = {key: config["synthesis"][key] for key in ["steps", "guidance_scale", "share_noise"]}
 
 
-def variant_of(wildcards):
-    """The scheme, start and strength of a variant."""
-    return VARIANTS[wildcards.variant]
-
-
 # Partitions are kept: a change of `feather` or `merge_strength` then merges again and samples nothing anew.
 rule synthesize_partitions:
     """Let each domain's expert draw the slices of a batch on its own."""

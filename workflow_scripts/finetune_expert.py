@@ -10,6 +10,7 @@ from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.experts import describe_expert, finetune, no_history, training_fingerprint
 from mosaicmr.diffusion.training_set import Prompts, Shard, load_training_slices
+from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
@@ -28,9 +29,10 @@ def main(snakemake) -> None:
 
     ids = {domain.name: domain.id for domain in domains}
     settings = ExpertSettings(domain=name, domain_id=ids.get(name), seed=params.seed, **params.settings)
-    unet = load_unet(model, params.modalities)
-    expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     dtype = choose_training_dtype(params.base["precision"], device)
+    unet = load_unet(model, params.modalities)
+    choose_attention(unet, device, dtype)
+    expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
     checkpoint = Checkpoint(Path(params.checkpoint), fingerprint)
     if len(slices):

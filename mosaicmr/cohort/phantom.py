@@ -107,7 +107,7 @@ def _patient_parameters(generator: torch.Generator, kind: str) -> torch.Tensor:
 
     The class that is liquid necrosis in most tumours is solid, non-enhancing tumour in others; that has a shorter T2.
     """
-    parameters = vary_parameters(generator, spread=0.03)  # more would let grey and white matter change places
+    parameters = vary_parameters(generator, spread=0.02)  # more would let grey and white matter change places
     if kind == "non-enhancing":
         core, oedema = TISSUES.index("necrosis"), TISSUES.index("oedema")
         parameters[core] = 0.25 * parameters[core] + 0.75 * parameters[oedema]

@@ -1,7 +1,8 @@
 """What an expert adds to the base U-Net: PEFT's LoRA and the trained first and last convolution, or all weights.
 
-LoRA (Hu et al. 2022, eq. 3) on every linear layer and inner convolution: W x + B A x, where B starts at zero, so that an
-untrained expert is the base model. The ends of the U-Net are trained whole, because their channels depend on the cohort.
+LoRA (Hu et al. 2022, eq. 3) on every linear layer and inner convolution: W x + B A x, where B starts at zero, so that
+an untrained expert is the base model. The ends of the U-Net are trained whole, because their channels depend on the
+cohort.
 """
 
 import json
@@ -44,7 +45,7 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
-    """Write adapter_model.safetensors and adapter_config.json, in PEFT's format for LoRA; the same bytes for the same weights.
+    """Write adapter_model.safetensors and adapter_config.json (as PEFT does), the same bytes for the same weights.
 
     base: what to call the base model. All weights of a 'full' expert are written in float16.
     """
@@ -77,8 +78,8 @@ def merge_adapter(unet: UNet2DConditionModel, folder: str | Path) -> UNet2DCondi
             unet = PeftModel.from_pretrained(unet, str(folder)).merge_and_unload()
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"The expert {folder} does not fit the base model and modalities of this run: expected one trained with them; "
-            "delete the folder and run finetune_expert again."
+            f"The expert {folder} does not fit the base model and modalities of this run: expected one trained with "
+            "them; delete the folder and run finetune_expert again."
         ) from error
     return unet.requires_grad_(False).eval()
 

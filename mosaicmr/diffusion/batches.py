@@ -1,7 +1,7 @@
 """What one training step of an expert sees.
 
-Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees what it
-would have seen.
+Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees
+what it would have seen.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from mosaicmr.seeds import torch_generator
 class ExpertSettings:
     """What config keys `experts.*` say, for one expert.
 
-    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss of
-    pixels outside the domain, where those inside have 1. prompt_dropout, layout_dropout: probabilities.
+    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss
+    of pixels outside the domain, where those inside have 1. prompt_dropout, layout_dropout: probabilities.
     """
 
     domain: str
@@ -40,9 +40,10 @@ class ExpertSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on: latents and noise float32 [b, C, h, w], timesteps int64 [b], the condition, the loss weights.
+    """What one step trains on.
 
-    embeddings: [b, L, D]; mask: [b, L]; layout: float32 [b, 24, h, w]; weights: float32 [b, 1, h, w].
+    latents, noise: float32 [b, C, h, w]; timesteps: int64 [b]; embeddings: float32 [b, L, D]; mask: uint8 [b, L];
+    layout: float32 [b, 24, h, w]; weights: float32 [b, 1, h, w], of the loss.
     """
 
     latents: Tensor
@@ -61,8 +62,9 @@ class Batch:
 def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int, step: int) -> Batch:
     """The batch of one step, which depends on the seed, the domain and the step alone.
 
-    Slices are drawn with replacement; the timesteps of a batch are spread over 0..timesteps-1, one in each b-th part, which
-    makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped prompts become the empty prompt, dropped layouts zeros.
+    Slices are drawn with replacement; the timesteps of a batch are spread over 0..timesteps-1, one in each b-th part,
+    which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped prompts become the empty prompt, dropped
+    layouts zeros.
     """
     generator = torch_generator(settings.seed, "expert", settings.domain, step)
     size = settings.batch_size
@@ -91,7 +93,7 @@ def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int,
 
 
 def loss_weights(domains: Tensor, domain_id: int | None, factor: int, context_weight: float) -> Tensor:
-    """Weight of each latent in the loss, float32 [b, 1, h, w]: the share of its pixels in the domain, and a little elsewhere.
+    """Weight of each latent in the loss, float32 [b, 1, h, w]: the share of its pixels in the domain, less elsewhere.
 
     domains: uint8 [b, H, W]; domain_id: None weighs all latents 1. context_weight: 0 to 1.
     """

@@ -19,14 +19,17 @@ def choose_device(name: str) -> torch.device:
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise InputError("device is 'cuda', but PyTorch finds no GPU here: use auto or cpu, or install PyTorch's CUDA build.")
+        raise InputError(
+            "device is 'cuda', but PyTorch finds no GPU here: use auto or cpu, or install PyTorch's CUDA build."
+        )
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The dtype that matrix products are computed in, for config key `base.precision`.
 
-    'auto' is bfloat16 where the hardware has it, else float32. float16 on a CPU is float32, which is both faster and safer.
+    'auto' is bfloat16 where the hardware has it, else float32. float16 on a CPU is float32, which is both faster and
+    safer.
     """
     if precision == "auto":
         return torch.bfloat16 if _has_bfloat16(device) else torch.float32

@@ -101,8 +101,10 @@ def domain_loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (weights * errors).sum() / weights.sum()
 
 
-def training_fingerprint(model: nn.Module, slices: TrainingSlices, settings: ExpertSettings, code: Sequence[str]) -> str:
-    """A digest of everything that the trained weights depend on, for `Checkpoint`. code: e.g. fingerprints of the code."""
+def training_fingerprint(
+    model: nn.Module, slices: TrainingSlices, settings: ExpertSettings, code: Sequence[str]
+) -> str:
+    """A digest of all that the trained weights depend on, for `Checkpoint`. code: what else, e.g. a fingerprint."""
     digest = hashlib.sha256(repr((asdict(settings), slices.digest(), list(code))).encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
@@ -118,7 +120,7 @@ def _train_step(
     rate: float,
     dtype: torch.dtype,
 ) -> float:
-    """One step of AdamW; returns the loss, or what of loss and gradient norm is not finite, before any weight changes."""
+    """One step of AdamW, for the loss. If loss or gradient norm is not finite, returns that and changes nothing."""
     noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
     if schedule.config.prediction_type == "v_prediction":
         target = schedule.get_velocity(batch.latents, batch.noise, batch.timesteps)

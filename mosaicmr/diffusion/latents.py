@@ -11,14 +11,15 @@ from mosaicmr.stage import progress
 def encode_slices(codec: Codec, images: np.ndarray, batch_size: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean and standard deviation of slices.
 
-    images: float [n, M, H, W] in [0, 1]. Returns two float16 arrays [n, M * channels, H / factor, W / factor], normalised
-    as `Codec.encode` says. Raises InputError if the codec cannot divide the slices, or if its output is not finite.
+    images: float [n, M, H, W] in [0, 1]. Returns two float16 arrays [n, M * channels, H / factor, W / factor],
+    normalised as `Codec.encode` says. Raises InputError if the codec cannot divide the slices, or if its output is not
+    finite.
     """
     count, modalities, height, width = images.shape
     if height % codec.factor or width % codec.factor:
         raise InputError(
-            f"cohort.slice_size is {height}: expected a multiple of {codec.factor}, by which the autoencoder of base.model "
-            "shrinks a slice; change it."
+            f"cohort.slice_size is {height}: expected a multiple of {codec.factor}, by which the autoencoder of "
+            "base.model shrinks a slice; change it."
         )
     shape = (count, modalities * codec.channels, height // codec.factor, width // codec.factor)
     mean, std = np.empty(shape, np.float16), np.empty(shape, np.float16)
@@ -28,5 +29,7 @@ def encode_slices(codec: Codec, images: np.ndarray, batch_size: int = 8) -> tupl
         moments = codec.encode(torch.from_numpy(images[batch].astype(np.float32)))
         mean[batch], std[batch] = (moment.cpu().numpy() for moment in moments)
     if not (np.isfinite(mean).all() and np.isfinite(std).all()):
-        raise InputError("The autoencoder of base.model gave latents that are not finite: expected numbers; use another model.")
+        raise InputError(
+            "The autoencoder of base.model gave latents that are not finite: expected numbers; use another model."
+        )
     return mean, std

@@ -20,8 +20,8 @@ FACTS = "mosaicmr.json"
 INDEX = "model_index.json"
 PARTS = ("vae", "unet", "scheduler")  # the subfolders of a bundled base that are read
 EXPECTED = (
-    "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with model_index.json) "
-    "or a hub id owner/name"
+    "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with "
+    "model_index.json) or a hub id owner/name"
 )
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 _FACT_KEYS = ("modalities", "latent_channels", "pixel_unshuffle", "layout_channels", "text_encoder", "sha256")
@@ -98,7 +98,8 @@ def load_part(load: Callable[..., Part], model: str | Path, subfolder: str, **op
             errors.append(error)
     cause = " ".join(str(errors[0]).split())[:200].rstrip(" .:")
     raise InputError(
-        f"base.model is '{model}', but its part '{subfolder}' cannot be read from safetensors ({cause}): name {EXPECTED}."
+        f"base.model is '{model}', but its part '{subfolder}' cannot be read from safetensors ({cause}): "
+        f"name {EXPECTED}."
     ) from errors[0]
 
 

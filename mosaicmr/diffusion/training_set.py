@@ -16,10 +16,10 @@ from mosaicmr.partition.domains import TUMOUR, Domain
 class TrainingSlices:
     """The n training slices of one expert, with their prompts.
 
-    mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the mean.
-    domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n], rows of the embeddings.
-    embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is the empty prompt.
-    tumour_classes: canonical class of the domain ids 1..T; healthy: the number of healthy domains.
+    mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the
+    mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n], rows of the embeddings.
+    embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is the empty prompt. tumour_classes: canonical class of the
+    domain ids 1..T; healthy: the number of healthy domains.
     """
 
     mean: np.ndarray
@@ -60,7 +60,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The prompts of the training slices: table of prompts (slice, domain, prompt), embeddings and their table (prompt, row)."""
+    """Files of the training prompts: their table (slice, domain, prompt), embeddings, and their rows (prompt, row)."""
 
     table: Path
     embeddings: Path
@@ -99,8 +99,8 @@ def load_prompts(prompts: Prompts, domain: str, slices: list[str]) -> dict[str, 
     rows = row_of.reindex(by_slice)
     if rows.isna().any():
         raise InputError(
-            f"{prompts.table if by_slice.isna().any() else prompts.embedding_table} lacks a prompt of the domain '{domain}': "
-            "delete it and run the workflow again."
+            f"{prompts.table if by_slice.isna().any() else prompts.embedding_table} lacks a prompt of the domain "
+            f"'{domain}': delete it and run the workflow again."
         )
     used = np.unique(np.concatenate([[0], rows.to_numpy(np.int64)]))
     arrays = load_arrays(prompts.embeddings, ["embeddings", "mask"])

@@ -1,12 +1,13 @@
 """Fitting a pretrained U-Net to a cohort's modalities, and calling it.
 
-The U-Net's input is the noisy latents of the modalities, one block of channels after the other, then the layout; its output
-is the prediction for those latents.
+The U-Net's input is the noisy latents of the modalities, one block of channels after the other, then the layout; its
+output is the prediction for those latents.
 """
 
 from collections.abc import Sequence
 
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
@@ -31,8 +32,8 @@ def select_modalities(
     expected = len(known) * channels + LAYOUT_CHANNELS
     if (unet.config.in_channels, unet.config.out_channels) != (expected, len(known) * channels):
         raise InputError(
-            f"The base U-Net has {unet.config.in_channels} input and {unet.config.out_channels} output channels: expected "
-            f"{expected} and {len(known) * channels}; restore the bundled base."
+            f"The base U-Net has {unet.config.in_channels} input and {unet.config.out_channels} output channels: "
+            f"expected {expected} and {len(known) * channels}; restore the bundled base."
         )
     rows = [known.index(modality) * channels + channel for modality in wanted for channel in range(channels)]
     layout = range(len(known) * channels, expected)
@@ -47,17 +48,17 @@ def select_modalities(
 def inflate(unet: UNet2DConditionModel, modalities: int) -> UNet2DConditionModel:
     """Give a one-image U-Net the channels of several modalities and of the layout; changes and returns `unet`.
 
-    Every modality gets the pretrained input weights divided by their number, so modalities with the same latents give the
-    pretrained activations, and every modality gets the pretrained output. The layout starts at zero weight, as in
-    ControlNet (Zhang et al. 2023, eq. 2), so that it changes nothing before training.
-    Raises InputError for a U-Net that is not Stable Diffusion 1 or 2 (an inpainting model, or SDXL).
+    Every modality gets the pretrained input weights divided by their number, so modalities with the same latents give
+    the pretrained activations, and every modality gets the pretrained output. The layout starts at zero weight, as in
+    ControlNet (Zhang et al. 2023, eq. 2), so that it changes nothing before training. Raises InputError for a U-Net
+    that is not Stable Diffusion 1 or 2 (an inpainting model, or SDXL).
     """
     config = unet.config
     if config.in_channels != config.out_channels or config.addition_embed_type or config.class_embed_type:
         raise InputError(
             f"The U-Net of base.model has {config.in_channels} input and {config.out_channels} output channels and "
-            f"additional embedding '{config.addition_embed_type}': expected a text-to-image model like Stable Diffusion 1 "
-            "or 2, with as many inputs as outputs and none; name such a model."
+            f"additional embedding '{config.addition_embed_type}': expected as many inputs as outputs and none, as in "
+            "Stable Diffusion 1 and 2; name such a model."
         )
     weight = unet.conv_in.weight
     layout = weight.new_zeros(weight.shape[0], LAYOUT_CHANNELS, *weight.shape[2:])
@@ -82,6 +83,17 @@ def _convolution(like: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
     convolution.weight.copy_(weight)
     convolution.bias.copy_(bias)
     return convolution
+
+
+def choose_attention(unet: UNet2DConditionModel, device: torch.device, dtype: torch.dtype) -> None:
+    """Take the attention that trains fastest; it computes the same.
+
+    On a CPU in bfloat16, the gradient of PyTorch's fused attention alone costs as much as all else in a training step,
+    and plain matrix products halve the step's time. In float32, on a GPU and in inference fused attention is the faster
+    one.
+    """
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        unet.set_attn_processor(AttnProcessor())
 
 
 def predict(

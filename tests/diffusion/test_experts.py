@@ -139,7 +139,9 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(base, tmp
         return real_loss(*arguments) * (float("nan") if len(calls) == 4 else 1)
 
     monkeypatch.setattr(experts, "domain_loss", diverging)
-    with pytest.raises(InputError, match="'oedema' gave a loss or gradient of nan in step 4 with experts.learning_rate"):
+    with pytest.raises(
+        InputError, match="'oedema' gave a loss or gradient of nan in step 4 with experts.learning_rate"
+    ):
         train(base, tmp_path)
     assert not (tmp_path / WEIGHTS).exists()
     assert (tmp_path / "checkpoint.safetensors").is_file()  # of step 2

@@ -21,7 +21,7 @@ DOMAINS = [
 
 @pytest.fixture
 def files(tmp_path):
-    """Two shards of three slices; row 1 of each is of no training patient; oedema is in row 0 of shard a and row 2 of b."""
+    """Two shards of three slices: row 1 is of no training patient, oedema is in row 0 of shard a and row 2 of b."""
     shards, prompts = [], []
     for shard, with_oedema in (("a", 0), ("b", 2)):
         rows = np.array([0, 2], np.int32)

@@ -5,9 +5,9 @@ import torch
 
 from mosaicmr.diffusion.base import load_unet
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.diffusion.unet import inflate, predict
+from mosaicmr.diffusion.unet import choose_attention, inflate, predict
 from mosaicmr.errors import InputError
-from tests.support.tiny_models import LATENT_CHANNELS, MODALITIES, tiny_unet, make_tiny_base, make_tiny_stable_diffusion
+from tests.support.tiny_models import LATENT_CHANNELS, MODALITIES, make_tiny_base, make_tiny_stable_diffusion, tiny_unet
 
 SIZE = 8
 TIMESTEPS = torch.tensor([10, 700])
@@ -82,3 +82,15 @@ def test_masked_tokens_change_nothing_and_the_others_do(base):
     torch.testing.assert_close(predict(unet, latents, TIMESTEPS, embeddings, mask, layout), before)
     embeddings[:, 0] += 1
     assert not torch.allclose(predict(unet, latents, TIMESTEPS, embeddings, mask, layout), before)
+
+
+@torch.no_grad()
+def test_the_attention_chosen_for_speed_computes_the_same(base):
+    unet = load_unet(base, ["T1"])
+    embeddings, mask, layout = condition(384)
+    latents = torch.randn(2, LATENT_CHANNELS, SIZE, SIZE)
+    fused = predict(unet, latents, TIMESTEPS, embeddings, mask, layout)
+    before = {type(processor) for processor in unet.attn_processors.values()}
+    choose_attention(unet, torch.device("cpu"), torch.bfloat16)
+    assert {type(processor) for processor in unet.attn_processors.values()} != before
+    torch.testing.assert_close(predict(unet, latents, TIMESTEPS, embeddings, mask, layout), fused, atol=1e-5, rtol=1e-5)

@@ -1,0 +1,27 @@
+"""The bundled base model, from simulated anatomy alone: never part of a run, made on request by `snakemake pretrain_base`."""
+
+
+rule pretrain_base:
+    """Simulate slices, train the autoencoder and the U-Net on them, and write the base model (hours on a CPU)."""
+    output:
+        "results/pretraining/base/mosaicmr.json",
+    params:
+        # Beside the output: simulated slices and checkpoints, from which a killed run goes on.
+        work=subpath(output[0], ancestor=2),
+        settings=config["pretrain"],
+        seed=config["seed"],
+        device=config["device"],
+        code=code("pretrain_base"),
+    log:
+        "results/pretraining/pretrain_base.log",
+    benchmark:
+        "results/pretraining/pretrain_base.tsv"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=600,
+    retries: 3
+    script:
+        "../workflow_scripts/pretrain_base.py"

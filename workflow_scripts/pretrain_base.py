@@ -1,0 +1,25 @@
+"""Simulate slices, train the autoencoder and the U-Net on them, and write the base model (hours on a CPU)."""
+
+from pathlib import Path
+
+from mosaicmr.diffusion.device import choose_device
+from mosaicmr.diffusion.pretraining import pretrain, settings_from
+from mosaicmr.diffusion.text import load_bundled_encoder
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    params = snakemake.params
+    pretrain(
+        settings_from(params.settings),
+        load_bundled_encoder(),
+        params.seed,
+        Path(params.work),
+        Path(snakemake.output[0]).parent,
+        choose_device(params.device).type,
+    )
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)
