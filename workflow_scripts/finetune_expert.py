@@ -9,7 +9,7 @@ from mosaicmr.diffusion.batches import ExpertSettings
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.experts import describe_expert, finetune, no_history, training_fingerprint
-from mosaicmr.diffusion.training_set import Prompts, Shard, load_training_slices
+from mosaicmr.diffusion.training_set import Prompts, Shard, domain_id, load_training_slices
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
 from mosaicmr.partition.domains import load_domains
@@ -27,8 +27,7 @@ def main(snakemake) -> None:
     domains, _ = load_domains(files.domains)
     slices = load_training_slices(shards, prompts, name, domains, with_std=not is_bundled(model))
 
-    ids = {domain.name: domain.id for domain in domains}
-    settings = ExpertSettings(domain=name, domain_id=ids.get(name), seed=params.seed, **params.settings)
+    settings = ExpertSettings(domain=name, domain_id=domain_id(name, domains), seed=params.seed, **params.settings)
     dtype = choose_training_dtype(params.base["precision"], device)
     unet = load_unet(model, params.modalities)
     choose_attention(unet, device, dtype)

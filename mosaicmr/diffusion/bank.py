@@ -24,8 +24,9 @@ class BankSettings:
 
 
 def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: int) -> dict[str, np.ndarray]:
-    """Arrays of shard `index`: images uint8 [n, 4, H, W] (0 to 255 for [0, 1]), labels and brain uint8 [n, H, W], level float32 [n].
+    """Arrays of shard `index`.
 
+    Returns images uint8 [n, 4, H, W] (0 to 255 for [0, 1]), labels and brain uint8 [n, H, W], level float32 [n].
     Slices in which less than a tenth of the picture is brain are drawn again: they teach nothing.
     """
     generator = torch_generator(seed, "bank", settings.pixel_size, index)

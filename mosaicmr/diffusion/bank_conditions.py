@@ -79,8 +79,8 @@ def condition_shard(
 ) -> tuple[dict[str, np.ndarray], list[list[str]]]:
     """Domain maps and prompts of one shard of the bank.
 
-    Returns arrays `domains` uint8 [n, H, W], `healthy` uint8 [n] (K of each slice), `present` uint8 [n, draws, M], and the
-    prompts, `draws` for each slice.
+    Returns arrays `domains` uint8 [n, H, W], `healthy` uint8 [n] (K of each slice), `present` uint8 [n, draws, M],
+    and the prompts, `draws` for each slice.
     """
     domains, healthy, present, prompts = [], [], [], []
     for images, labels, brain, level in zip(

@@ -87,7 +87,7 @@ def train_autoencoder(
 
 
 def _draw(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:
-    """A batch of single modalities, float32 [batch, 1, H, W] in [0, 1], mirrored and rescaled in brightness at random."""
+    """A batch of single modalities, float32 [batch, 1, H, W] in [0, 1], mirrored and with a random gamma."""
     rows = torch.randint(len(images), (batch_size,), generator=generator)
     modalities = torch.randint(images.shape[1], (batch_size,), generator=generator)
     batch = torch.from_numpy(np.stack([images[r, m] for r, m in zip(rows.tolist(), modalities.tolist(), strict=True)]))

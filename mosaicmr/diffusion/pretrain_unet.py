@@ -14,7 +14,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
-from mosaicmr.diffusion.unet import predict
+from mosaicmr.diffusion.unet import choose_attention, predict
 from mosaicmr.seeds import torch_generator
 
 logger = logging.getLogger("mosaicmr")
@@ -38,8 +38,8 @@ class UNetSettings:
 class UNetData:
     """The training set of simulated slices.
 
-    latents: float16 [n, M * c, h, w]; layout: float16 [n, 24, h, w]; present: bool [n, draws, M], the modalities that each
-    of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and `mask` uint8
+    latents: float16 [n, M * c, h, w]; layout: float16 [n, 24, h, w]; present: bool [n, draws, M], the modalities
+    that each of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and `mask` uint8
     [p, L], whose row 0 is the empty prompt.
     """
 
@@ -97,6 +97,7 @@ def train_unet(
     torch.manual_seed(seed)
     unet = build_unet(settings, data.latents.shape[1], data.embeddings.shape[-1]).to(device).train()
     averaged = copy.deepcopy(unet).eval()
+    choose_attention(unet, torch.device(device), torch.bfloat16)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
     schedule = build_schedule()
     modules = {"unet": unet, "averaged": averaged}

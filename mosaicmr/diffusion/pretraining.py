@@ -55,7 +55,7 @@ def settings_from(config: dict) -> PretrainingSettings:
 def pretrain(
     settings: PretrainingSettings, encode_text: TextEncoder, seed: int, work: Path, folder: Path, device: str = "cpu"
 ) -> None:
-    """Pretrain in `work`, which also holds the checkpoints that a killed run goes on from, and write the base to `folder`."""
+    """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`."""
     anatomy = load_anatomy()
     fine = build_bank(anatomy, settings.fine, seed, work / "bank")
     working = build_bank(anatomy, settings.working, seed, work / "bank")
@@ -137,7 +137,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
 
 
 def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel) -> None:
-    """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and checksums of the weights."""
+    """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and checksums of its files."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
     build_schedule().save_pretrained(folder / "scheduler")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
 from mosaicmr.partition.domains import TUMOUR, Domain
@@ -67,12 +68,15 @@ class Prompts:
     embedding_table: Path
 
 
-def load_shards(
-    shards: Iterable[Shard], domain_id: int | None, with_std: bool
-) -> tuple[dict[str, np.ndarray], list[str]]:
+def domain_id(name: str, domains: Sequence[Domain]) -> int | None:
+    """The id of the domain that an expert is for; None for 'whole'."""
+    return None if name == WHOLE else next(domain.id for domain in domains if domain.name == name)
+
+
+def load_shards(shards: Iterable[Shard], wanted: int | None, with_std: bool) -> tuple[dict[str, np.ndarray], list[str]]:
     """Arrays mean, std (if wanted) and domains of the training slices that contain a domain, and the slices' names.
 
-    domain_id: None takes every slice.
+    wanted: the id of the domain; None takes every slice.
     """
     names = ["mean", "std"] if with_std else ["mean"]
     parts: list[dict[str, np.ndarray]] = []
@@ -81,7 +85,7 @@ def load_shards(
         latents = load_arrays(shard.latents, [*names, "row"])
         rows = latents.pop("row")
         domains = load_arrays(shard.domains, ["domains"])["domains"][rows]
-        keep = np.ones(len(rows), bool) if domain_id is None else (domains == domain_id).any((1, 2))
+        keep = np.ones(len(rows), bool) if wanted is None else (domains == wanted).any((1, 2))
         parts.append({name: array[keep] for name, array in (latents | {"domains": domains}).items()})
         by_row = load_table(shard.table).set_index("row")["slice"]
         slices += by_row.loc[rows[keep]].tolist()
@@ -121,9 +125,8 @@ def load_training_slices(
     domain: a domain's name, whose slices are those that contain it, or 'whole' for all. domains: all domains by id.
     with_std: whether to load the posterior's standard deviation, too.
     """
-    ids = {each.name: each.id for each in domains}
     tumours = [each.tumour_class for each in domains if each.kind == TUMOUR]
-    arrays, slices = load_shards(shards, ids.get(domain), with_std)
+    arrays, slices = load_shards(shards, domain_id(domain, domains), with_std)
     return TrainingSlices(
         mean=arrays["mean"],
         std=arrays.get("std"),

@@ -9,18 +9,21 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
-def snakemake(directory: Path, *arguments: str, configs: Sequence[str] = (), timeout: int = 600) -> subprocess.CompletedProcess:
+def snakemake(
+    directory: Path, *arguments: str, configs: Sequence[str] = (), timeout: int = 600
+) -> subprocess.CompletedProcess:
     """Run Snakemake on the checkout's Snakefile with `directory` as working directory, and capture what it prints.
 
     configs: names of files in config/. timeout: seconds after which it is killed, come what may: in a test, a Snakemake
     that hangs must not take the test run with it.
     """
     command = ["timeout", "-s", "KILL", str(timeout), sys.executable, "-m", "snakemake"]
-    command += ["--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(directory), "--cores", "2"]
+    command += ["--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(directory), "--cores", "2", *arguments]
+    # Last, because it takes all words that follow it.
     if configs:
         command += ["--configfile", *(str(CHECKOUT / "config" / f"{name}.yaml") for name in configs)]
     return subprocess.run(
-        [*command, *arguments], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
 
 

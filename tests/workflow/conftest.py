@@ -5,6 +5,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 from tests.support.workflow import snakemake
 

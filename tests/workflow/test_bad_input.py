@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from tests.support.cohorts import SHAPE, save, write_cohort
 from tests.support.workflow import snakemake
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.cohorts import write_cohort
 from tests.support.workflow import CHECKOUT, planned, snakemake
 

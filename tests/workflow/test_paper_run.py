@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.cohorts import write_cohort
-from tests.support.workflow import snakemake
 
 from mosaicmr.io import load_arrays, load_json
+from tests.support.cohorts import write_cohort
+from tests.support.workflow import snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -15,7 +15,12 @@ pytestmark = pytest.mark.workflow
 def test_the_paper_configuration_runs_on_a_stable_diffusion_folder(tmp_path: Path, tiny_stable_diffusion: Path):
     write_cohort(tmp_path / "cohort")
     # config/tiny.yaml over config/paper.yaml: the paper's stages, cohort and base, in the smallest size.
-    config = ["run=paper", f"cohort_dir={tmp_path / 'cohort'}", "device=cpu", f"base={{model: {tiny_stable_diffusion}}}"]
+    config = [
+        "run=paper",
+        f"cohort_dir={tmp_path / 'cohort'}",
+        "device=cpu",
+        f"base={{model: {tiny_stable_diffusion}}}",
+    ]
     config += ["cohort={split: {train: 0.6, val: 0.2, test: 0.2}}"]
     targets = [f"results/paper/{path}" for path in ("dataset", "synthetic/single/slices/b0001.safetensors")]
     run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=900)

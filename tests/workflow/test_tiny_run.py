@@ -1,4 +1,4 @@
-"""One whole workflow, phantom to report, on 32 x 32 pixels: what it leaves behind, and what a change makes it do again."""
+"""One whole workflow on 32 x 32 pixels, phantom to report: what it leaves behind, and what a change makes it redo."""
 
 import json
 
@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.support.workflow import planned
-from tests.workflow.conftest import TinyRun
 
 from mosaicmr.io import load_arrays, load_json, load_table
+from tests.support.workflow import planned
+from tests.workflow.conftest import TinyRun
 
 pytestmark = pytest.mark.workflow
 
@@ -179,7 +179,11 @@ def test_a_second_call_does_nothing_and_says_so(tiny_run: TinyRun):
             {"draw_layouts", "synthesize_partitions", "synthesize_slices"},
             {"finetune_expert", "encode_latents", "extract_slices"},
         ),
-        ("partition={min_fragment_area: 36}", {"tessellate_slices", "partition_slices"}, {"extract_slices", "encode_latents"}),
+        (
+            "partition={min_fragment_area: 36}",
+            {"tessellate_slices", "partition_slices"},
+            {"extract_slices", "encode_latents"},
+        ),
         ("seed=2", {"build_phantom", "finetune_expert"}, set()),
     ],
 )
