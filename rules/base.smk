@@ -11,7 +11,7 @@ rule encode_latents:
     output:
         at("latents", "{shard}.safetensors"),
     params:
-        model=config["base"]["model"],
+        model=base_model,
         device=config["device"],
         code=code("encode_latents"),
     log:
@@ -38,7 +38,7 @@ rule embed_prompts:
         embeddings=at("prompts", "{prompts}.safetensors"),
         table=at("prompts", "{prompts}.parquet"),
     params:
-        model=config["base"]["model"],
+        model=base_model,
         device=config["device"],
         code=code("embed_prompts"),
     log:

@@ -43,6 +43,11 @@ def shard_files(wildcards):
     return [str(file) for subject in SUBJECTS[wildcards.shard] for file in subject.files]
 
 
+def base_model(wildcards):
+    """The folder or hub id of the base model."""
+    return config["base"]["model"]
+
+
 def base_files(wildcards=None):
     """The files of the base model where it is a local folder, without its card; none for a hub id."""
     files = Path(config["base"]["model"]).rglob("*")

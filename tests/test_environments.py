@@ -1,6 +1,7 @@
 """Versions agree everywhere, every rule names an environment, and it holds what the rule's script imports."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -38,18 +39,27 @@ def pins(environment: str) -> dict[str, str]:
     return {canonical(name): version for name, version in (line.split("==") for line in pip)}
 
 
+@functools.cache
+def providers() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+@functools.cache
+def imported_modules(file: Path) -> frozenset[str]:
+    """Top-level names of other people's modules that a file imports anywhere."""
+    modules = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules.add(node.module.split(".")[0])
+    return frozenset(modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests"})
+
+
 def imported_packages(*files: Path) -> set[str]:
     """Distributions of other people's modules that the files import anywhere."""
-    modules = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                modules.update(alias.name.split(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                modules.add(node.module.split(".")[0])
-    foreign = modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests"}
-    providers = packages_distributions()
-    return {canonical(providers.get(module, [module])[0]) for module in foreign}
+    modules = frozenset().union(*map(imported_modules, files))
+    return {canonical(providers().get(module, [module])[0]) for module in modules}
 
 
 def direct_dependencies() -> set[str]:

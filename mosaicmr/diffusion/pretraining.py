@@ -137,7 +137,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
 
 
 def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel) -> None:
-    """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and checksums of its files."""
+    """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
     build_schedule().save_pretrained(folder / "scheduler")
