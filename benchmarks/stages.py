@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def stages(run: Path) -> pd.DataFrame:
-    """Rows by rule, slowest first: jobs, seconds of all jobs, seconds of the longest, and peak memory in MiB."""
+    """Rows by rule, slowest first: jobs, seconds of all and of the longest, their CPU seconds, peak memory in MiB."""
     folder = run / "benchmarks"
     rows = [
         {"rule": path.relative_to(folder).parts[0].removesuffix(".tsv"), **read(path)} for path in folder.rglob("*.tsv")
@@ -18,14 +18,20 @@ def stages(run: Path) -> pd.DataFrame:
     if not rows:
         sys.exit(f"{folder} holds no measurements: run the workflow first, for example with make demo.")
     groups = pd.DataFrame(rows).groupby("rule")
-    table = groups.agg(jobs=("s", "size"), seconds=("s", "sum"), longest=("s", "max"), peak_mib=("max_rss", "max"))
+    table = groups.agg(
+        jobs=("s", "size"),
+        seconds=("s", "sum"),
+        longest=("s", "max"),
+        cpu=("cpu_time", "sum"),
+        peak_mib=("max_rss", "max"),
+    )
     return table.sort_values("seconds", ascending=False)
 
 
 def read(path: Path) -> dict[str, float]:
-    """Seconds and peak memory of one job; Snakemake writes '-' or 'NA' for a job that ended before it looked."""
+    """Times and peak memory of one job; Snakemake writes '-' or 'NA' for a job that ended before it looked."""
     row = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).iloc[-1]
-    return {"s": float(row["s"]), "max_rss": float(row["max_rss"])}
+    return {name: float(row[name]) for name in ("s", "cpu_time", "max_rss")}
 
 
 def main() -> None:
@@ -33,7 +39,7 @@ def main() -> None:
         sys.exit(__doc__)
     table = stages(Path(sys.argv[1]))
     print(table.to_string(float_format=lambda value: f"{value:.1f}"))
-    print(f"all jobs together: {table['seconds'].sum():.0f} s")
+    print(f"all jobs together: {table['seconds'].sum():.0f} s, of CPU {table['cpu'].sum():.0f} s")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import contextlib
 import difflib
+import functools
 import json
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +40,21 @@ _Validator = validators.extend(Draft202012Validator, type_checker=_CHECKER)
 def load_schema(path: str | Path) -> dict[str, Any]:
     """Read a JSON Schema written as YAML."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Turn texts into the numbers, truth values and nulls they spell, in place, where the schema wants no text.
+
+    Snakemake takes every value inside a group given on the command line as text: `--config 'experts={rank: 16}'`.
+    """
+    for error in list(_Validator(schema).iter_errors(config)):
+        if error.validator not in ("type", "enum") or not isinstance(error.instance, str):
+            continue
+        with contextlib.suppress(yaml.YAMLError):
+            value = yaml.safe_load(error.instance)
+            if value is None or isinstance(value, bool | int | float):
+                *groups, key = error.absolute_path
+                functools.reduce(operator.getitem, groups, config)[key] = value
 
 
 def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

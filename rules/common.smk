@@ -11,7 +11,7 @@ CHECKOUT = Path(workflow.basedir).resolve()
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])))
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
-from mosaicmr.config import check_config, load_schema
+from mosaicmr.config import check_config, load_schema, read_texts
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import domain_names
@@ -64,9 +64,12 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+SCHEMA = load_schema(CHECKOUT / "config" / "schema.yaml")
+
 # A mistake in the input ends here with one sentence, before any job is planned.
 try:
-    check_config(config, load_schema(CHECKOUT / "config" / "schema.yaml"))
+    read_texts(config, SCHEMA)
+    check_config(config, SCHEMA)
     SUBJECTS = find_shards()
 except InputError as error:
     sys.exit(str(error))

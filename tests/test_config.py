@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mosaicmr.config import check_config, load_schema
+from mosaicmr.config import check_config, load_schema, read_texts
 from mosaicmr.errors import InputError
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -139,6 +139,31 @@ def test_keys_that_do_not_fit_one_another_are_refused(changes, words, config, sc
     message = refusal(config, schema)
     for word in words:
         assert word in message
+
+
+def test_values_of_a_group_given_on_the_command_line_are_read_as_what_they_spell(config, schema):
+    config = merge(config, {"experts": {"rank": "16", "learning_rate": "0.01"}, "synthesis": {"share_noise": "false"}})
+    config = merge(config, {"partition": {"reference_modality": "null"}, "evaluation": {"segmenter": {"seeds": ["3"]}}})
+    config = merge(
+        config,
+        {"cohort": {"modalities": ["T1"]}, "synthesis": {"variants": {"single_from_source": {"strength": "0.1"}}}},
+    )
+    read_texts(config, schema)
+    check_config(config, schema)
+    assert config["experts"]["rank"] == 16
+    assert config["experts"]["learning_rate"] == 0.01
+    assert config["synthesis"]["share_noise"] is False
+    assert config["synthesis"]["variants"]["single_from_source"]["strength"] == 0.1
+    assert config["partition"]["reference_modality"] is None
+    assert config["evaluation"]["segmenter"]["seeds"] == [3]
+
+
+def test_texts_that_spell_nothing_else_are_left_to_be_refused(config, schema):
+    config = merge(config, {"run": "2021", "experts": {"rank": "four"}, "cohort": {"source": "[]"}})
+    read_texts(config, schema)
+    assert config["run"] == "2021"
+    assert config["experts"]["rank"] == "four"
+    assert config["cohort"]["source"] == "[]"
 
 
 def test_a_missing_key_is_refused(config, schema):

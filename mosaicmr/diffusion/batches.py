@@ -70,9 +70,8 @@ def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int,
     size = settings.batch_size
     chosen = torch.randint(len(slices), (size,), generator=generator).numpy()
     spread = (torch.arange(size) + torch.rand(size, generator=generator)) / size
-    kept = torch.rand(2, size, generator=generator) >= torch.tensor(
-        [[settings.prompt_dropout], [settings.layout_dropout]]
-    )
+    # One draw for both, because guidance asks for the model without prompt and layout at once.
+    kept = torch.rand(size, generator=generator) >= torch.tensor([[settings.prompt_dropout], [settings.layout_dropout]])
     latents = torch.from_numpy(slices.mean[chosen].astype(np.float32))
     noise = torch.randn(latents.shape, generator=generator)
     if slices.std is not None:

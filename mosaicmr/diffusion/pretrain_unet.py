@@ -135,13 +135,17 @@ def _loss(
     draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)
     latents = data.latents[rows].float()
     noise = torch.randn(latents.shape, generator=generator)
-    timesteps = torch.randint(schedule.config.num_train_timesteps, (batch,), generator=generator)
+    # One timestep in each part of the schedule makes the loss less noisy (Kingma et al. 2021, section I.1).
+    spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    timesteps = (spread * schedule.config.num_train_timesteps).long()
     channels = latents.shape[1] // data.present.shape[-1]
     present = data.present[rows, draws].repeat_interleave(channels, dim=1)[..., None, None].float()
     noisy = schedule.add_noise(latents, noise, timesteps) * present
     target = schedule.get_velocity(latents, noise, timesteps)
-    prompt = data.prompt[rows, draws] * (torch.rand(batch, generator=generator) >= settings.dropout)
-    layout = data.layout[rows].float() * (torch.rand(batch, 1, 1, 1, generator=generator) >= settings.dropout)
+    # Together, because guidance asks for the model without both.
+    kept = torch.rand(batch, generator=generator) >= settings.dropout
+    prompt = data.prompt[rows, draws] * kept
+    layout = data.layout[rows].float() * kept[:, None, None, None]
     inputs = (noisy, timesteps, data.embeddings[prompt].float(), data.mask[prompt], layout)
     with torch.autocast(device, torch.bfloat16):
         prediction = predict(unet, *(part.to(device) for part in inputs)).float()

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from monai.metrics import compute_hausdorff_distance
 
 from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
@@ -31,6 +30,9 @@ def hausdorff95(found: np.ndarray, truth: np.ndarray, pixel_size: float) -> floa
 
     found, truth: bool [H, W]; pixel_size in mm. 0 where both are empty, the diagonal of the slice where one is.
     """
+    # Seconds to import, and the tables and figures of scores need none of it.
+    from monai.metrics import compute_hausdorff_distance
+
     if not found.any() and not truth.any():
         return 0.0
     if not found.any() or not truth.any():

@@ -43,6 +43,6 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """The whole workflow on the tiny configuration; minutes."""
     directory = tmp_path_factory.mktemp("tiny")
     make_tiny_base(directory / "base")
-    run = snakemake(directory, "--config", "base={model: base}", configs=["tiny"], timeout=900)
+    run = snakemake(directory, "--config", "base={model: base}", configs=["tiny"], timeout=1800)
     assert run.returncode == 0, run.stdout[-6000:]
     return TinyRun(directory, run.stdout)

@@ -28,7 +28,6 @@ def refusal(output: str) -> str:
     [
         ("experts={rnak: 4}", ["experts.rnak", "experts.rank"]),
         ("experts={rank: four}", ["experts.rank", "a whole number"]),
-        ("synthesis={merge_strength: 2}", ["synthesis.merge_strength", "1"]),
         ("run=../elsewhere", ["run", "letters"]),
         ("cohort={source: brats}", ["cohort_dir"]),
     ],

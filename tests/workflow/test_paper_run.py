@@ -21,9 +21,9 @@ def test_the_paper_configuration_runs_on_a_stable_diffusion_folder(tmp_path: Pat
         "device=cpu",
         f"base={{model: {tiny_stable_diffusion}}}",
     ]
-    config += ["cohort={split: {train: 0.6, val: 0.2, test: 0.2}}"]
+    config += ["cohort={split: {train: 0.6, val: 0.2, test: 0.2}}", "layouts={slices_per_batch: 4}"]
     targets = [f"results/paper/{path}" for path in ("dataset", "synthetic/single/slices/b0001.safetensors")]
-    run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=900)
+    run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=1800)
     assert run.returncode == 0, run.stdout[-6000:]
     results = tmp_path / "results" / "paper"
     assert load_json(results / "dataset" / "dataset.json")["numTraining"] == 6
