@@ -133,6 +133,7 @@ def _problems_between_keys(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _cohort_problems(config)
     yield from _partition_problems(config)
     yield from _synthesis_problems(config)
+    yield from _evaluation_problems(config)
 
 
 def _cohort_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -177,3 +178,16 @@ def _synthesis_problems(config: Mapping[str, Any]) -> Iterator[str]:
     exported = config["export"]["variant"]
     if exported not in variants:
         yield f"The key 'export.variant' is '{exported}': expected one of synthesis.variants ({', '.join(variants)})."
+
+
+def _evaluation_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    size, levels = config["cohort"]["slice_size"], len(config["evaluation"]["segmenter"]["channels"])
+    smallest = 2 ** (levels - 1)
+    if size % smallest or size // smallest < 2:
+        yield (
+            f"The key 'evaluation.segmenter.channels' has {levels} levels, but {size} pixels cannot be halved "
+            f"{levels - 1} times and stay 2 pixels wide: give fewer levels, or another cohort.slice_size."
+        )
+    weights = config["evaluation"]["inception_weights"]
+    if weights is not None and not Path(weights).is_file():
+        yield f"The key 'evaluation.inception_weights' is '{weights}': there is no such file; correct it, or say null."

@@ -1,5 +1,6 @@
 """Reading and writing of the files between stages: safetensors, Parquet and JSON, each written whole or not at all."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -100,3 +101,8 @@ def load_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): restore or delete it.") from error
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256, in hexadecimal, of JSON-like content; the order of keys makes no difference."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

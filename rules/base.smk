@@ -7,7 +7,7 @@ rule encode_latents:
         slices=at("slices", "{shard}.safetensors"),
         table=at("slices", "{shard}.parquet"),
         subjects=at("cohort", "subjects.parquet"),
-        base=base_files(),
+        base=base_files,
     output:
         at("latents", "{shard}.safetensors"),
     params:
@@ -33,7 +33,7 @@ rule embed_prompts:
     """Embed every prompt of the training slices, or of the layouts, once."""
     input:
         tables=prompt_tables,
-        base=base_files(),
+        base=base_files,
     output:
         embeddings=at("prompts", "{prompts}.safetensors"),
         table=at("prompts", "{prompts}.parquet"),

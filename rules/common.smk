@@ -48,7 +48,7 @@ def base_model(wildcards):
     return config["base"]["model"]
 
 
-def base_files(wildcards=None):
+def base_files(wildcards):
     """The files of the base model where it is a local folder, without its card; none for a hub id."""
     files = Path(config["base"]["model"]).rglob("*")
     return sorted(str(file) for file in files if file.suffix in (".json", ".txt", ".safetensors"))

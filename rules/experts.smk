@@ -12,7 +12,7 @@ rule finetune_expert:
         prompts=at("prompts", "training.parquet"),
         embeddings=at("prompts", "training_embeddings.safetensors"),
         embedding_table=at("prompts", "training_embeddings.parquet"),
-        base=base_files(),
+        base=base_files,
     output:
         weights=at("experts", "{domain}", "adapter_model.safetensors"),
         config=at("experts", "{domain}", "adapter_config.json"),

@@ -1,5 +1,7 @@
 """Figures, tables and the report, as PDF for a paper and PNG for the eye."""
 
+# What the report says beside the figures.
+CAPTIONS = sorted(str(path) for path in (CHECKOUT / "docs" / "captions").glob("*.rst"))
 FIGURES = [
     at("figures", "partition.png"),
     *expand(at("figures", "grid_{variant}.png"), variant=VARIANTS),
@@ -177,12 +179,11 @@ rule figure_segmentation:
 rule write_report:
     """Put the figures with their captions into one HTML file."""
     input:
-        FIGURES,
+        figures=FIGURES,
+        captions=CAPTIONS,
     output:
-        report=at("report.html"),
-        config=at("config.json"),
+        at("report.html"),
     params:
-        config=config,
         code=code("write_report"),
     log:
         at("logs", "write_report.log"),

@@ -14,7 +14,7 @@ rule synthesize_partitions:
         prompts=at("prompts", "embeddings.parquet"),
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=DOMAINS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=DOMAINS),
-        base=base_files(),
+        base=base_files,
     output:
         partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
     params:
@@ -79,7 +79,7 @@ rule denoise_slices:
         prompts=at("prompts", "embeddings.parquet"),
         adapter=at("experts", "whole", "adapter_model.safetensors"),
         adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files(),
+        base=base_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
@@ -116,7 +116,7 @@ rule synthesize_slices:
         prompts=at("prompts", "embeddings.parquet"),
         adapter=at("experts", "whole", "adapter_model.safetensors"),
         adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files(),
+        base=base_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
@@ -153,7 +153,7 @@ rule synthesize_jointly:
         prompts=at("prompts", "embeddings.parquet"),
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=EXPERTS),
-        base=base_files(),
+        base=base_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:

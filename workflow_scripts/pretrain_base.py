@@ -5,6 +5,7 @@ from pathlib import Path
 from mosaicmr.diffusion.device import choose_device
 from mosaicmr.diffusion.pretraining import pretrain, settings_from
 from mosaicmr.diffusion.text import load_bundled_encoder
+from mosaicmr.io import digest_of
 from mosaicmr.stage import stage
 
 
@@ -14,7 +15,8 @@ def main(snakemake) -> None:
         settings_from(params.settings),
         load_bundled_encoder(),
         params.seed,
-        Path(params.work),
+        # Other code, settings or seed must not go on from these slices and checkpoints.
+        Path(params.work) / digest_of([params.code, params.settings, params.seed])[:12],
         Path(snakemake.output[0]).parent,
         choose_device(params.device).type,
     )

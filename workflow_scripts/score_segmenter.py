@@ -2,6 +2,7 @@
 
 from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.diffusion.device import choose_device
+from mosaicmr.errors import InputError
 from mosaicmr.evaluation.references import refer_real
 from mosaicmr.evaluation.scores import score_metrics
 from mosaicmr.evaluation.segmenter import load_segmenters, score_patients
@@ -13,6 +14,11 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     segmenters = load_segmenters(files.weights, choose_device(params.device))
     test = refer_real(files.slices, files.tables, load_table(files.subjects), ["test"])
+    if test.empty:
+        raise InputError(
+            "No test patient has a slice with the tumour area that cohort.min_tumour_area asks for, so nothing can be "
+            "scored: lower it, or give more patients."
+        )
     scores = score_patients(test, segmenters, scheme_classes(params.label_scheme), params.pixel_size)
     save_table(snakemake.output.patients, scores)
     save_table(snakemake.output.metrics, score_metrics(scores, params.seed, params.bootstrap))

@@ -215,8 +215,8 @@ def _subject(name: str, files: dict[str, str], naming: Naming, modalities: Seque
     timepoint = naming.timepoint.fullmatch(name)
     patient = timepoint["patient"] if timepoint else name
     return Subject(
-        subject="S" + _digest(name)[:8],
-        patient="P" + _digest(patient)[:8],
+        subject="S" + _digest(name.casefold())[:8],
+        patient="P" + _digest(patient.casefold())[:8],
         images={modality: Path(files[naming.suffixes[modality]]) for modality in modalities},
         labels=Path(files["seg"]),
     )

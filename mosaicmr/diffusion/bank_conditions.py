@@ -24,8 +24,8 @@ def partition_simulated(
 ) -> tuple[np.ndarray, int]:
     """A domain map uint8 [H, W] of one slice, and its number K of healthy domains, drawn from 1 to 5.
 
-    images: float [4, H, W] in [0, 1] of `modalities`; labels, brain: uint8 [H, W]. The reference modality is T1, as in a
-    cohort that has it; thresholds come from the slice itself, as each has a contrast of its own.
+    images: float [4, H, W] in [0, 1] of `modalities`; labels, brain: uint8 [H, W]; pixel_size: mm. The reference
+    modality is T1, as in a cohort that has it; thresholds come from the slice itself, as each has its own contrast.
     """
     reference = modalities.index("T1")
     grey, healthy = images[reference], (brain > 0) & (labels == 0)

@@ -11,6 +11,9 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.model_files import base_name, is_bundled, load_facts, load_part, silence
 from mosaicmr.diffusion.unet import inflate, select_modalities
+from mosaicmr.errors import InputError
+
+PREDICTIONS = ("epsilon", "v_prediction")
 
 __all__ = ["base_name", "is_bundled", "load_codec", "load_noise_schedule", "load_unet"]
 
@@ -50,7 +53,13 @@ def load_noise_schedule(model: str | Path) -> DDPMScheduler:
     silence("diffusers")
     if is_bundled(model):
         load_facts(model)
-    return load_part(DDPMScheduler.from_pretrained, model, "scheduler")
+    schedule = load_part(DDPMScheduler.from_pretrained, model, "scheduler")
+    if schedule.config.prediction_type not in PREDICTIONS:
+        raise InputError(
+            f"The scheduler of base.model '{model}' predicts '{schedule.config.prediction_type}': expected one of "
+            f"{', '.join(PREDICTIONS)}; name a model trained with one of these."
+        )
+    return schedule
 
 
 def _load_network(kind: type, model: str | Path, part: str):

@@ -24,7 +24,16 @@ EXPECTED = (
     "model_index.json) or a hub id owner/name"
 )
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
-_FACT_KEYS = ("modalities", "latent_channels", "pixel_unshuffle", "layout_channels", "text_encoder", "sha256")
+_FACT_KEYS = (
+    "modalities",
+    "latent_channels",
+    "pixel_unshuffle",
+    "layout_channels",
+    "latent_mean",
+    "latent_std",
+    "text_encoder",
+    "sha256",
+)
 
 Part = TypeVar("Part")
 

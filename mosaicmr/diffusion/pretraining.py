@@ -55,10 +55,13 @@ def settings_from(config: dict) -> PretrainingSettings:
 def pretrain(
     settings: PretrainingSettings, encode_text: TextEncoder, seed: int, work: Path, folder: Path, device: str = "cpu"
 ) -> None:
-    """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`."""
+    """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`.
+
+    Whatever is found in `work` is taken as made by the same code, settings and seed: give others a folder of their own.
+    """
     anatomy = load_anatomy()
-    fine = build_bank(anatomy, settings.fine, seed, work / "bank")
-    working = build_bank(anatomy, settings.working, seed, work / "bank")
+    fine = build_bank(anatomy, settings.fine, seed, work / "fine")
+    working = build_bank(anatomy, settings.working, seed, work / "working")
     images = load_bank([*fine, *working])["images"]
     autoencoder, autoencoder_curve = train_autoencoder(
         images, settings.autoencoder, seed, work / "autoencoder.safetensors", device

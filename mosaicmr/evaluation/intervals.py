@@ -94,7 +94,7 @@ def jackknife_interval(
     slices of each set that are kept, and returns the distance (NaN where it has none). Where the sets share patients, a
     patient is deleted from both at once; otherwise the sets are independent and their variances add. The interval is
     value ± t SE, cut at `minimum`. Returns (value, low, high, number of patients); low and high are NaN where a side
-    has fewer than `MINIMUM_PATIENTS` patients to delete or a replicate has no value.
+    has fewer than `MINIMUM_PATIENTS` patients to delete, which the number then is, or a replicate has no value.
     """
     left, right = np.asarray(left), np.asarray(right)
     value = float(statistic(np.ones(len(left), bool), np.ones(len(right), bool)))
@@ -102,7 +102,7 @@ def jackknife_interval(
     everyone = np.union1d(ours, theirs)
     strata = [everyone] if np.intersect1d(ours, theirs).size else [ours, theirs]
     if math.isnan(value) or min(map(len, strata)) < MINIMUM_PATIENTS:
-        return value, math.nan, math.nan, len(everyone)
+        return value, math.nan, math.nan, min(map(len, strata))
     variance, freedom = 0.0, 0
     for index, names in enumerate(strata):
         groups = _groups(names, seed, index)
