@@ -7,10 +7,10 @@ BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv demo test lint bench lock clean
+.PHONY: help venv demo test test-slow lint bench lock clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 venv: .venv/.installed ## set up .venv with the versions of requirements.lock
 
@@ -24,6 +24,9 @@ demo: venv ## run the embedded default: simulated patients, about ten minutes on
 
 test: venv ## run all tests but the slow ones, about fifteen minutes on two cores
 	python -m pytest -m "not slow"
+
+test-slow: venv ## run the tests that `make test` leaves out
+	python -m pytest -m slow
 
 lint: venv ## check style: ruff, snakefmt, snakemake --lint
 	ruff check .

@@ -9,7 +9,7 @@ from mosaicmr.io import load_arrays, load_json
 from tests.support.cohorts import write_cohort
 from tests.support.workflow import snakemake
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 
 def test_the_paper_configuration_runs_on_a_stable_diffusion_folder(tmp_path: Path, tiny_stable_diffusion: Path):
