@@ -50,7 +50,7 @@ def test_the_paper_configuration_plans_on_a_hub_id_and_on_a_folder(
         config.append(f"base={{model: {tiny_stable_diffusion}}}")
     jobs = planned(snakemake(tmp_path, "--dry-run", "--config", *config, configs=["paper"]))
     assert jobs["finetune_expert"] == 3 + 4 + 1
-    assert jobs["draw_layouts"] == 40
+    assert jobs["draw_layouts"] == 10_000 / 50  # slices over slices_per_batch
 
 
 def test_a_subset_of_the_modalities_in_another_order_plans(tmp_path: Path):
