@@ -7,14 +7,19 @@ of the grid.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import torch
 import torch.nn.functional as F
-from nilearn import datasets
+
+from mosaicmr.errors import InputError
 
 MAPS = ("csf", "grey", "white", "template")
+FILES = tuple(f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
+BRAIN_THRESHOLD = 0.2  # of the template's maximum, which is where nilearn draws the border of the brain
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,8 @@ def load_anatomy() -> Anatomy:
     The population average is blurred; cubing and renormalising the fractions gives back the crisp tissue borders
     that a single brain has.
     """
-    grey, white, brain, template = (
-        _canonical(load(resolution=1))
-        for load in (
-            datasets.load_mni152_gm_template,
-            datasets.load_mni152_wm_template,
-            datasets.load_mni152_brain_mask,
-            datasets.load_mni152_template,
-        )
-    )
-    inside = (brain > 0.5) & (template > 0)
+    template, grey, white = (_read(name) for name in FILES)
+    inside = template > BRAIN_THRESHOLD
     fractions = np.stack([np.clip(1 - grey - white, 0, 1), grey, white]) * inside
     fractions = fractions**3
     fractions = fractions / np.maximum(fractions.sum(0), 1e-6) * inside
@@ -65,8 +62,20 @@ def load_anatomy() -> Anatomy:
     return Anatomy(torch.from_numpy(maps), voxel_size=1.0)
 
 
-def _canonical(image: nib.Nifti1Image) -> np.ndarray:
-    return np.asarray(nib.as_closest_canonical(image).dataobj, dtype=np.float32)
+def _read(name: str) -> np.ndarray:
+    """A map of nilearn's package in RAS+, scaled to a maximum of 1.
+
+    Read as a file: importing nilearn takes longer than simulating a patient.
+    """
+    package = find_spec("nilearn")
+    path = Path(package.submodule_search_locations[0], "datasets", "data", name) if package else None
+    if path is None or not path.is_file():
+        raise InputError(
+            f"The MNI maps of the package nilearn are not installed ({name}): run `make venv`, or use the environment "
+            f"envs/imaging.yaml."
+        )
+    data = np.asarray(nib.as_closest_canonical(nib.load(path)).dataobj, dtype=np.float32)
+    return data / data.max()
 
 
 @dataclass(frozen=True)
