@@ -28,6 +28,7 @@ include: "rules/export.smk"
 include: "rules/evaluation.smk"
 include: "rules/segmentation.smk"
 include: "rules/figures.smk"
+include: "rules/staleness.smk"
 
 
 rule all:

@@ -7,8 +7,11 @@ fingerprint as a parameter. Comments, docstrings and layout do not enter it.
 import ast
 import functools
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -25,6 +28,15 @@ def fingerprint(script: str | Path, library: str | Path) -> str:
     for path in import_closure(script, library):
         digest.update(f"\x1f{path.relative_to(library)}\x1f{_code(path)}".encode())
     return digest.hexdigest()[:16]
+
+
+def environment_fingerprint(path: str | Path) -> str:
+    """Hash the channels and dependencies of a conda environment file, without its comments and layout.
+
+    Returns 16 hexadecimal digits. Raises OSError or yaml.YAMLError if the file cannot be read or parsed.
+    """
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def import_closure(script: str | Path, library: str | Path) -> list[Path]:

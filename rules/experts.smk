@@ -2,6 +2,7 @@
 
 
 # The checkpoint is no output: Snakemake deletes the outputs of a killed job, and this job goes on from its checkpoint.
+# How often a checkpoint is written changes no weight, so the script reads it from the configuration.
 rule finetune_expert:
     """Fine-tune the expert of one domain, or of whole slices."""
     input:
@@ -19,7 +20,7 @@ rule finetune_expert:
         facts=at("experts", "{domain}", "expert.json"),
         history=at("experts", "{domain}", "training.parquet"),
     params:
-        settings=config["experts"],
+        settings={key: value for key, value in config["experts"].items() if key != "checkpoint_every"},
         modalities=config["cohort"]["modalities"],
         base=config["base"],
         device=config["device"],

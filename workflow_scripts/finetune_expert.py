@@ -27,7 +27,13 @@ def main(snakemake) -> None:
     domains, _ = load_domains(files.domains)
     slices = load_training_slices(shards, prompts, name, domains, with_std=not is_bundled(model))
 
-    settings = ExpertSettings(domain=name, domain_id=domain_id(name, domains), seed=params.seed, **params.settings)
+    settings = ExpertSettings(
+        domain=name,
+        domain_id=domain_id(name, domains),
+        seed=params.seed,
+        checkpoint_every=snakemake.config["experts"]["checkpoint_every"],
+        **params.settings,
+    )
     dtype = choose_training_dtype(params.base["precision"], device)
     unet = load_unet(model, params.modalities)
     choose_attention(unet, device, dtype)

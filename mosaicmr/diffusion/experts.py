@@ -105,7 +105,8 @@ def training_fingerprint(
     model: nn.Module, slices: TrainingSlices, settings: ExpertSettings, code: Sequence[str]
 ) -> str:
     """A digest of all that the trained weights depend on, for `Checkpoint`. code: what else, e.g. a fingerprint."""
-    digest = hashlib.sha256(repr((asdict(settings), slices.digest(), list(code))).encode())
+    decisive = {name: value for name, value in asdict(settings).items() if name != "checkpoint_every"}
+    digest = hashlib.sha256(repr((decisive, slices.digest(), list(code))).encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().numpy())
