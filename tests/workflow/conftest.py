@@ -7,12 +7,15 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
-from tests.support.workflow import snakemake
+from tests.support.workflow import copy_checkout, snakemake
 
 
 @dataclass(frozen=True)
 class TinyRun:
-    """A finished run of config/tiny.yaml: the folder it ran in, what Snakemake said, and how to call it again."""
+    """A finished run of config/tiny.yaml: the folder it ran in, what Snakemake said, and how to call it again.
+
+    The folder is a checkout of its own, so that a test may edit its code, and has to mend it again.
+    """
 
     directory: Path
     output: str
@@ -23,7 +26,8 @@ class TinyRun:
 
     def again(self, *arguments: str, config: tuple[str, ...] = ()) -> CompletedProcess:
         """Call Snakemake once more on the same run, with more of `--config`."""
-        return snakemake(self.directory, *arguments, "--config", "base={model: base}", *config, configs=["tiny"])
+        words = (*arguments, "--config", "base={model: base}", *config)
+        return snakemake(self.directory, *words, configs=["tiny"], checkout=self.directory)
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +45,9 @@ def tiny_stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """The whole workflow on the tiny configuration; minutes."""
-    directory = tmp_path_factory.mktemp("tiny")
+    directory = copy_checkout(tmp_path_factory.mktemp("tiny"))
     make_tiny_base(directory / "base")
-    run = snakemake(directory, "--config", "base={model: base}", configs=["tiny"], timeout=1800)
+    config = ["--config", "base={model: base}"]
+    run = snakemake(directory, *config, configs=["tiny"], timeout=1800, checkout=directory)
     assert run.returncode == 0, run.stdout[-6000:]
     return TinyRun(directory, run.stdout)

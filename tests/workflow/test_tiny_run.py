@@ -156,45 +156,6 @@ def test_a_second_call_does_nothing_and_says_so(tiny_run: TinyRun):
     assert "Nothing to be done" in again.stdout
 
 
-@pytest.mark.parametrize(
-    ("change", "reruns", "spares"),
-    [
-        (
-            "evaluation={bootstrap: 12}",
-            {"measure_fidelity", "score_segmenter", "summarize_run", "table_metrics"},
-            {"finetune_expert", "train_segmenter", "synthesize_partitions", "extract_slices", "export_dataset"},
-        ),
-        (
-            "synthesis={feather: 12}",
-            {"merge_partitions", "denoise_slices", "measure_fidelity", "export_dataset"},
-            {"synthesize_partitions", "synthesize_slices", "finetune_expert", "extract_slices"},
-        ),
-        (
-            "experts={steps: 5}",
-            {"finetune_expert", "synthesize_partitions", "synthesize_slices", "summarize_run"},
-            {"encode_latents", "partition_slices", "write_prompts", "draw_layouts", "embed_prompts"},
-        ),
-        (
-            "layouts={mirror: 0.25}",
-            {"draw_layouts", "synthesize_partitions", "synthesize_slices"},
-            {"finetune_expert", "encode_latents", "extract_slices"},
-        ),
-        (
-            "partition={min_fragment_area: 36}",
-            {"tessellate_slices", "partition_slices"},
-            {"extract_slices", "encode_latents"},
-        ),
-        ("seed=2", {"build_phantom", "finetune_expert"}, set()),
-    ],
-)
-def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(
-    change: str, reruns: set[str], spares: set[str], tiny_run: TinyRun
-):
-    jobs = planned(tiny_run.again("--dry-run", config=(change,)))
-    assert reruns <= set(jobs)
-    assert not spares & set(jobs)
-
-
 def test_a_run_of_another_name_leaves_this_one_alone(tiny_run: TinyRun):
     before = (tiny_run.results / "summary.json").read_bytes()
     jobs = planned(tiny_run.again("--dry-run", config=("run=other",)))

@@ -1,0 +1,82 @@
+"""Which rules read what each rule writes: the specification that the tests of staleness hold the workflow against."""
+
+REAL = {"extract_features", "measure_fidelity", "extract_radiomics", "measure_mask_fidelity"}
+SYNTHETIC = {*REAL, "export_dataset", "train_segmenter", "figure_grid"}
+FIGURES = {
+    "figure_partition",
+    "figure_grid",
+    "figure_training",
+    "figure_radiomics",
+    "figure_segmentation",
+    "table_metrics",
+}
+NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices"}
+
+# Two embedding files come from one rule: the experts' own prompts do not follow from the layouts.
+TRAINING_PROMPTS = "embed_prompts (training)"
+
+READERS = {
+    "build_phantom": {"check_cohort", "extract_slices"},
+    "check_cohort": {"split_cohort", "extract_slices"},
+    "split_cohort": {
+        "fit_domains",
+        "figure_partition",
+        "write_prompts",
+        "draw_layouts",
+        "encode_latents",
+        "train_segmenter",
+        "score_segmenter",
+        "summarize_run",
+        *REAL,
+    },
+    "extract_slices": {
+        "tessellate_slices",
+        "partition_slices",
+        "figure_partition",
+        "write_prompts",
+        "draw_layouts",
+        "encode_latents",
+        "finetune_expert",
+        "train_segmenter",
+        "score_segmenter",
+        "summarize_run",
+        "figure_grid",
+        *REAL,
+    },
+    "tessellate_slices": {"fit_domains", "partition_slices", "figure_partition"},
+    "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", "finetune_expert"},
+    "partition_slices": {"figure_partition", "draw_layouts", "finetune_expert", *REAL} - {"measure_mask_fidelity"},
+    "write_prompts": {TRAINING_PROMPTS, "finetune_expert"},
+    TRAINING_PROMPTS: {"finetune_expert"},
+    "encode_latents": {"finetune_expert"},
+    "finetune_expert": {"figure_training", *NETWORK_SAMPLING},
+    "draw_layouts": {"embed_prompts", "merge_partitions", "summarize_run", *NETWORK_SAMPLING, *SYNTHETIC},
+    "embed_prompts": NETWORK_SAMPLING,
+    "synthesize_partitions": {"merge_partitions"},
+    "merge_partitions": {"denoise_slices"},
+    "denoise_slices": SYNTHETIC,
+    "synthesize_slices": {*REAL, "figure_grid"},
+    "export_dataset": set(),
+    "extract_features": {"measure_fidelity", "measure_novelty"},
+    "measure_fidelity": {"summarize_run"},
+    "measure_novelty": {"summarize_run"},
+    "extract_radiomics": {"compare_radiomics", "figure_radiomics"},
+    "compare_radiomics": {"summarize_run"},
+    "train_segmenter": {"score_segmenter", "measure_mask_fidelity"},
+    "score_segmenter": {"summarize_run", "table_metrics", "figure_segmentation"},
+    "measure_mask_fidelity": {"summarize_run"},
+    "summarize_run": {"table_metrics"},
+    **{figure: {"write_report"} for figure in FIGURES},
+    "write_report": set(),
+}
+RULES = set(READERS) - {TRAINING_PROMPTS}
+
+
+def following(rules: set[str]) -> set[str]:
+    """The names of `rules` and of all rules that read, directly or not, what they write."""
+    found, waiting = set(), set(rules)
+    while waiting:
+        rule = waiting.pop()
+        found.add(rule)
+        waiting |= READERS[rule] - found
+    return {"embed_prompts" if rule == TRAINING_PROMPTS else rule for rule in found}
