@@ -7,7 +7,9 @@ BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv demo test test-slow lint bench lock clean
+ARGS ?=
+
+.PHONY: help venv demo status test test-slow lint bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +23,9 @@ venv: .venv/.installed ## set up .venv with the versions of requirements.lock
 demo: venv ## run the embedded default: simulated patients, about ten minutes on two cores
 	snakemake --cores $(CORES)
 	@echo "The demo is complete: results/demo/report.html, results/demo/summary.json, results/demo/figures/"
+
+status: venv ## say what is fresh, stale and why; ARGS="--configfile ... --config ..." for another run than the demo
+	@python tools/status.py --cores $(CORES) $(ARGS)
 
 test: venv ## run all tests but the slow ones, about fifteen minutes on two cores
 	python -m pytest -m "not slow"
