@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mosaicmr import fingerprint as module
-from mosaicmr.fingerprint import fingerprint, import_closure
+from mosaicmr.fingerprint import environment_fingerprint, fingerprint, import_closure
 
 SCRIPT = '''"""Blend."""
 from library.blend import blend
@@ -90,6 +90,27 @@ def test_it_does_not_depend_on_where_the_checkout_lies(checkout: Path, tmp_path_
     moved = tmp_path_factory.mktemp("elsewhere") / "copy"
     checkout.rename(moved)
     assert current(moved) == before
+
+
+ENVIRONMENT = "# pins\nchannels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip:\n      - numpy==2.4.6\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("# pins", "# exact pins", True),
+        ("channels: [conda-forge]", "channels:\n  - conda-forge", True),
+        ("2.4.6", "2.4.7", False),
+        ("python=3.11", "python=3.12", False),
+        ("conda-forge", "bioconda", False),
+    ],
+)
+def test_an_environment_is_its_channels_and_pins(old: str, new: str, same: bool, tmp_path: Path):
+    path = tmp_path / "environment.yaml"
+    path.write_text(ENVIRONMENT)
+    before = environment_fingerprint(path)
+    edit(path, old, new)
+    assert (environment_fingerprint(path) == before) is same
 
 
 def edit(path: Path, old: str, new: str) -> None:
