@@ -32,9 +32,11 @@ include: "rules/staleness.smk"
 
 
 rule all:
-    """Make everything of the run: data set, evaluation, figures and report."""
+    """Make everything of the run: experts, data set, evaluation, figures and report."""
     default_target: True
     input:
+        # Named, because Snakemake does not miss a file in the middle of the flow.
+        expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         at("summary.json"),
         at("dataset"),
         FIGURES,

@@ -78,7 +78,8 @@ def reasons(workflow: Workflow, job: Job) -> Iterator[str]:
         yield f"changed input {path}"
     if reason.input_changed:
         yield "other input files than last time"
-    if reason.params_changed:
+    # Asked of the records: Snakemake leaves it open for a job that runs anyway, because it follows another.
+    if records.metadata(job.output[0]) and records.params_changed(job):
         yield from changed_parameters(records.params(job.output[0]) or [], job)
 
 

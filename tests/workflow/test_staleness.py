@@ -80,7 +80,6 @@ KEYS = {
     "synthesis={feather: 12}": {"merge_partitions"},
     "synthesis={merge_strength: 0.4}": {"denoise_slices"},
     "synthesis={variants: {single_from_source: {strength: 0.4}}}": {"synthesize_slices"},
-    "export={variant: single}": {"export_dataset", "train_segmenter"},
     "evaluation={bootstrap: 12}": RESAMPLED,
     "evaluation={kid_subset: 3}": {"measure_fidelity"},
     "evaluation={radiomics: {bin_count: 16}}": {"extract_radiomics"},
@@ -166,6 +165,13 @@ def test_another_number_of_healthy_domains_keeps_the_slices(planner: Planner):
     jobs = planner.jobs("partition={healthy_domains: 3}")
     assert set(jobs) == following({"fit_domains"})
     assert jobs["finetune_expert"] == 3 + 3 + 1
+
+
+def test_another_variant_for_export_trains_the_arms_with_synthetic_slices_anew(planner: Planner):
+    jobs = planner.jobs("export={variant: single}")
+    # Masks are looked for by the segmenter of the arm real+classical.
+    assert set(jobs) == following({"export_dataset", "train_segmenter"}) - {"measure_mask_fidelity"}
+    assert jobs["train_segmenter"] == jobs["score_segmenter"] == 2
 
 
 @pytest.mark.parametrize("name", EDITS)
