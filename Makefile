@@ -3,13 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CORES ?= 2
+RUN ?= demo
+ARGS ?=
 BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-ARGS ?=
-
-.PHONY: help venv demo status test test-slow lint bench lock clean
+.PHONY: help venv demo status progress test test-slow lint bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ demo: venv ## run the embedded default: simulated patients, about ten minutes on
 
 status: venv ## say what is fresh, stale and why; ARGS="--configfile ... --config ..." for another run than the demo
 	@python tools/status.py --cores $(CORES) $(ARGS)
+
+progress: ## show how far each training of RUN (demo) is; WATCH=10 shows it every ten seconds
+	@python3 -m mosaicmr.monitoring.overview results/$(RUN) $(if $(WATCH),--watch $(WATCH))
 
 test: venv ## run all tests but the slow ones, about fifteen minutes on two cores
 	python -m pytest -m "not slow"

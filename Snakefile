@@ -29,6 +29,7 @@ include: "rules/evaluation.smk"
 include: "rules/segmentation.smk"
 include: "rules/figures.smk"
 include: "rules/staleness.smk"
+include: "rules/monitoring.smk"
 
 
 rule all:

@@ -13,6 +13,7 @@ from mosaicmr.errors import InputError
 logger = logging.getLogger("mosaicmr")
 
 PROGRESS_INTERVAL = 10.0  # seconds
+INPUT_ERROR = "error: "  # stands before the sentence of an InputError, so that the end of a run finds it in the log
 
 
 @contextlib.contextmanager
@@ -27,7 +28,7 @@ def stage(log: str | Path, threads: int = 1) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        logger.error("%s", error)
+        logger.error("%s%s", INPUT_ERROR, error)
         sys.exit(1)
     except Exception:
         logger.exception("failed")
@@ -49,6 +50,9 @@ def progress(items: Iterable, total: int, what: str) -> Iterator:
 
 def _log_to(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        # Of the attempt before, which may say more about a failure than the retry does.
+        path.replace(path.with_name(f"{path.name}.previous"))
     form = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     for handler in (logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)):
         handler.setFormatter(form)

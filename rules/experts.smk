@@ -26,6 +26,8 @@ rule finetune_expert:
         device=config["device"],
         seed=config["seed"],
         checkpoint=at("checkpoints", "{domain}", "checkpoint.safetensors"),
+        progress=at("progress", "finetune_expert", "{domain}.json"),
+        events=at("tensorboard", "{domain}"),
         code=code("finetune_expert"),
     log:
         at("logs", "finetune_expert", "{domain}.log"),

@@ -27,6 +27,8 @@ rule train_segmenter:
         pixel_size=config["cohort"]["pixel_size"],
         seed=config["seed"],
         device=config["device"],
+        progress=at("progress", "train_segmenter", "{arm}.json"),
+        events=at("tensorboard", "segmenter_{arm}"),
         code=code("train_segmenter"),
     log:
         at("logs", "train_segmenter", "{arm}.log"),

@@ -1,6 +1,6 @@
 """What makes a job stale beside its input files: the values of its parameters by name, and the pins of its environment.
 
-Included last, because it adds to every rule above. Snakemake compares the parameters of a job as a set of values: without
+Included after all rules, because it adds to each. Snakemake compares the parameters of a job as a set of values: without
 their names, a seed that changes from 1 to 24 is not seen where another parameter is 24.
 """
 

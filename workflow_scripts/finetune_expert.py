@@ -12,6 +12,7 @@ from mosaicmr.diffusion.experts import describe_expert, finetune, no_history, tr
 from mosaicmr.diffusion.training_set import Prompts, Shard, domain_id, load_training_slices
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
 
@@ -40,14 +41,15 @@ def main(snakemake) -> None:
     expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
     checkpoint = Checkpoint(Path(params.checkpoint), fingerprint)
-    if len(slices):
-        history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, dtype)
-    else:
-        logger.warning("no training slice contains the domain '%s': its expert is the base model as it is", name)
-        history = no_history()
-    save_adapter(expert, Path(output.weights).parent, base_name(model))
-    save_table(output.history, history)
-    save_json(output.facts, describe_expert(settings, slices, history, params.modalities, base_name(model)))
+    with Journal(f"expert {name}", params.progress, params.events) as journal:
+        if len(slices):
+            history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, dtype, journal)
+        else:
+            logger.warning("no training slice contains the domain '%s': its expert is the base model as it is", name)
+            history = no_history()
+        save_adapter(expert, Path(output.weights).parent, base_name(model))
+        save_table(output.history, history)
+        save_json(output.facts, describe_expert(settings, slices, history, params.modalities, base_name(model)))
     checkpoint.remove()
 
 

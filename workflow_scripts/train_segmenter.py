@@ -6,6 +6,7 @@ from mosaicmr.evaluation.references import refer_real, refer_synthetic
 from mosaicmr.evaluation.segmentation import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.evaluation.segmenter import describe_weights
 from mosaicmr.io import load_table, save_arrays, save_table
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.stage import stage
 
 
@@ -25,10 +26,12 @@ def main(snakemake) -> None:
         seed=params.seed,
         device=choose_device(params.device),
     )
-    weights, curve = train_segmenter(snakemake.wildcards.arm, sets, settings, task)
-    save_table(snakemake.output.curve, curve)
-    facts = describe_weights(task.modalities, task.classes, settings.channels, settings.seeds)
-    save_arrays(snakemake.output.weights, weights, facts)
+    arm = snakemake.wildcards.arm
+    with Journal(f"segmenter {arm}", params.progress, params.events) as journal:
+        weights, curve = train_segmenter(arm, sets, settings, task, journal)
+        save_table(snakemake.output.curve, curve)
+        facts = describe_weights(task.modalities, task.classes, settings.channels, settings.seeds)
+        save_arrays(snakemake.output.weights, weights, facts)
 
 
 if "snakemake" in globals():

@@ -6,7 +6,6 @@ A training that was killed goes on from its last checkpoint and ends with the ve
 import hashlib
 import logging
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,7 +24,7 @@ from mosaicmr.diffusion.training import cosine_rate, set_rate
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.diffusion.unet import predict
 from mosaicmr.errors import InputError
-from mosaicmr.stage import PROGRESS_INTERVAL
+from mosaicmr.monitoring.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +40,12 @@ def finetune(
     settings: ExpertSettings,
     checkpoint: Checkpoint,
     dtype: torch.dtype = torch.float32,
+    journal: Journal | None = None,
 ) -> pd.DataFrame:
     """Train `model` (see `add_adapter`) in place by AdamW, resuming from the checkpoint if it is this training's.
 
-    slices: at least one. dtype: what matrix products are computed in; weights stay in float32.
+    slices: at least one. dtype: what matrix products are computed in; weights stay in float32. journal: who follows the
+    training; it changes nothing.
     Returns the history: step (from 1), loss, learning_rate, seconds (since the start, over all resumptions).
     Raises InputError if loss or gradient are no longer finite.
     """
@@ -55,18 +56,20 @@ def finetune(
     first = checkpoint.load(weights, optimizer, history)
     logger.info("expert %s: %d slices, steps %d to %d", settings.domain, len(slices), first + 1, settings.steps)
     elapsed = history["seconds"][first - 1] if first else 0.0
-    watch = _Watch(settings, first)
+    journal = journal or Journal(f"expert {settings.domain}")
+    journal.begin(settings.steps, first)
     warmup = max(1, min(WARMUP[1], round(WARMUP[0] * settings.steps)))
     for step in range(first, settings.steps):
         rate = cosine_rate(step, settings.steps, settings.learning_rate, warmup)
         batch = draw_batch(slices, settings, schedule.config.num_train_timesteps, step).to(device)
-        loss = _train_step(model, schedule, batch, optimizer, rate, dtype)
-        if not math.isfinite(loss):
-            raise InputError(_divergence(settings, step, loss))
-        for name, value in zip(HISTORY, (loss, rate, elapsed + watch.seconds), strict=True):
+        loss, norm = _train_step(model, schedule, batch, optimizer, rate, dtype)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise InputError(_divergence(settings, step, norm if math.isfinite(loss) else loss))
+        for name, value in zip(HISTORY, (loss, rate, elapsed + journal.seconds), strict=True):
             history[name][step] = value
-        watch.report(step + 1, history["loss"])
+        journal.report(step + 1, loss, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
         if (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
+            journal.flush()
             checkpoint.save(step + 1, weights, optimizer, history)
     return pd.DataFrame({"step": np.arange(1, settings.steps + 1), **history})
 
@@ -120,8 +123,8 @@ def _train_step(
     optimizer: torch.optim.Optimizer,
     rate: float,
     dtype: torch.dtype,
-) -> float:
-    """One step of AdamW, for the loss. If loss or gradient norm is not finite, returns that and changes nothing."""
+) -> tuple[float, float]:
+    """One step of AdamW: the loss and the gradient's norm before clipping. If one is not finite, changes nothing."""
     noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
     if schedule.config.prediction_type == "v_prediction":
         target = schedule.get_velocity(batch.latents, batch.noise, batch.timesteps)
@@ -134,11 +137,10 @@ def _train_step(
     loss.backward()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
-    if not (math.isfinite(loss.item()) and math.isfinite(norm)):
-        return loss.item() if not math.isfinite(loss.item()) else norm
-    set_rate(optimizer, rate)
-    optimizer.step()
-    return loss.item()
+    if math.isfinite(loss.item()) and math.isfinite(norm):
+        set_rate(optimizer, rate)
+        optimizer.step()
+    return loss.item(), norm
 
 
 def _divergence(settings: ExpertSettings, step: int, value: float) -> str:
@@ -147,27 +149,3 @@ def _divergence(settings: ExpertSettings, step: int, value: float) -> str:
         f"experts.learning_rate {settings.learning_rate:g}: expected finite numbers; lower it, "
         f"for example to {settings.learning_rate / 10:g}."
     )
-
-
-class _Watch:
-    """Time since the start, and a line in the log every ten seconds."""
-
-    def __init__(self, settings: ExpertSettings, first: int):
-        self.settings, self.first = settings, first
-        self.start = self.last = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.start
-
-    def report(self, done: int, losses: np.ndarray) -> None:
-        now = time.monotonic()
-        if now - self.last < PROGRESS_INTERVAL and done < self.settings.steps:
-            return
-        self.last = now
-        left = (now - self.start) / (done - self.first) * (self.settings.steps - done)
-        recent = losses[max(self.first, done - 50) : done].mean()
-        logger.info(
-            "expert %s: step %d of %d, loss %.4f, about %.0f s left",
-            self.settings.domain, done, self.settings.steps, recent, left,
-        )  # fmt: skip

@@ -22,8 +22,8 @@ from mosaicmr.evaluation.augmentation import Augmentation, classical_augmentatio
 from mosaicmr.evaluation.references import read_slices
 from mosaicmr.evaluation.scores import mean_dice
 from mosaicmr.evaluation.segmenter import build_segmenter, segment_references
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import derive_seed, numpy_generator
-from mosaicmr.stage import progress
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _shuffled(count: int, generator: np.random.Generator) -> Iterator[int]:
 
 
 def train_segmenter(
-    name: str, sets: Sets, settings: SegmenterSettings, task: Task
+    name: str, sets: Sets, settings: SegmenterSettings, task: Task, journal: Journal | None = None
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Train the arm called `name` once for each of the settings' seeds.
 
@@ -116,16 +116,18 @@ def train_segmenter(
             f"The segmenter of arm '{name}' has {len(sets.real)} real and {len(sets.synthetic)} synthetic slices to "
             "train on: it needs some of each kind it uses; add patients or raise layouts.slices."
         )
+    journal = journal or Journal(f"segmenter {name}")
+    journal.begin(settings.steps * len(settings.seeds))
     weights, curves = {}, []
     for seed in settings.seeds:
-        best, curve = _train_once(arm, sets, settings, task, seed)
+        best, curve = _train_once(arm, sets, settings, task, seed, journal)
         weights |= {f"seed{seed}.{layer}": array for layer, array in best.items()}
         curves.append(curve.assign(seed=seed))
     return weights, pd.concat(curves, ignore_index=True)
 
 
 def _train_once(
-    arm: Arm, sets: Sets, settings: SegmenterSettings, task: Task, seed: int
+    arm: Arm, sets: Sets, settings: SegmenterSettings, task: Task, seed: int, journal: Journal
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     labels = ("segmenter", seed)
     start = derive_seed(task.seed, *labels, "weights")
@@ -136,7 +138,7 @@ def _train_once(
     augment = classical_augmentation(task.pixel_size, task.seed, *labels, "augment") if arm.classical else None
     compared = _compared_steps(settings.steps)
     best, best_dice, chosen, rows = {}, -math.inf, 0, []
-    for step in progress(range(1, settings.steps + 1), settings.steps, f"segmenter with seed {seed}"):
+    for step in range(1, settings.steps + 1):
         rate = schedule.get_last_lr()[0]
         loss = _train_step(model, optimizer, next(batches), augment, task)
         if not math.isfinite(loss):
@@ -151,8 +153,17 @@ def _train_once(
             if math.isnan(reached) or reached > best_dice:
                 best, best_dice, chosen = _copy_weights(model), reached, step
         rows.append({"step": step, "loss": loss, "learning_rate": rate, "validation_dsc": reached})
+        _follow(journal, seed, settings, rows[-1])
     logger.info("seed %d: step %d of %d chosen, validation DSC %.3f", seed, chosen, settings.steps, best_dice)
     return best, pd.DataFrame(rows).assign(chosen=lambda curve: curve["step"] == chosen)
+
+
+def _follow(journal: Journal, seed: int, settings: SegmenterSettings, row: dict[str, float]) -> None:
+    """Report a step of one seed's training, as one of the steps of all of them."""
+    step = row["step"]
+    scalars = {f"{name}/seed{seed}": row[name] for name in ("loss", "learning_rate", "validation_dsc")}
+    measured = {tag: value for tag, value in scalars.items() if not math.isnan(value)}
+    journal.report(settings.seeds.index(seed) * settings.steps + step, row["loss"], measured, step)
 
 
 def _compared_steps(steps: int) -> set[int]:

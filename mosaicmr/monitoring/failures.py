@@ -1,0 +1,186 @@
+"""What ends a failed run: for every failed job its rule, its wildcards, the last lines of its log and the likely cause.
+
+A handler of Snakemake's logger notes what Snakemake says of each job. Its records carry rule, wildcards, log files
+(under SLURM also SLURM's) and the executor's message as they are, whatever the command line silences.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mosaicmr.monitoring.causes import Evidence, likely_cause
+from mosaicmr.stage import INPUT_ERROR
+
+LAST_LINES = 15
+TAIL = 64_000  # bytes at the end of a log in which a cause is looked for
+SHOWN = 10  # failed jobs shown at length
+
+
+@dataclass
+class Job:
+    """A job that Snakemake has started, as its log records tell.
+
+    before: the state of each log file when the job started, by which a log of an earlier run is recognised. said: what
+    Snakemake and the executor said when it failed. failures: how many attempts failed.
+    """
+
+    rule: str
+    wildcards: dict[str, str]
+    resources: dict
+    logs: list[str]
+    before: dict[str, tuple | None]
+    said: list[str] = field(default_factory=list)
+    failures: int = 0
+    finished: bool = False
+    group: str = ""
+    external: str = ""
+
+    @property
+    def title(self) -> str:
+        return ", ".join([self.rule, *(f"{name}={value}" for name, value in self.wildcards.items())])
+
+    def written(self) -> list[Path]:
+        """The logs that this job has written to."""
+        return [Path(log) for log in self.logs if _state(log) not in (None, self.before.get(log))]
+
+
+class JobWatcher(logging.Handler):
+    """Attached to Snakemake's logger, it knows every job that was started and how it ended."""
+
+    def __init__(self):
+        super().__init__(logging.INFO)
+        self.jobs: dict[int, Job] = {}
+        self._errors: dict[int, str] = {}  # by thread: Snakemake prints why just before it reports which job
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = str(getattr(record, "event", None) or "")
+        if event == "job_info":
+            self._started(record)
+        elif event == "job_finished" and record.job_id in self.jobs:
+            self.jobs[record.job_id].finished = True
+        elif event == "group_error":
+            for info in record.job_error_info:
+                self._failed(info["jobid"], record.aux_logs, record.getMessage(), record.__dict__)
+                self.jobs[info["jobid"]].group = str(record.groupid)
+        elif event == "job_error":
+            said = [self._errors.pop(record.thread, ""), str(record.rule_msg or "")]
+            self._failed(record.jobid, record.log, "\n".join(said), record.aux)
+        elif record.levelno >= logging.ERROR:
+            self._errors[record.thread] = record.getMessage()
+
+    def failed(self) -> list[Job]:
+        """The jobs whose last attempt failed, in the order in which they were started.
+
+        Snakemake calls all jobs of a failed group failed: where the logs tell which one was, the others are not
+        listed.
+        """
+        failed = [job for job in self.jobs.values() if job.failures and not job.finished]
+        guilty = {job.group for job in failed if job.group and _complains(job)}
+        return [job for job in failed if job.group not in guilty or _complains(job)]
+
+    def _started(self, record: logging.LogRecord) -> None:
+        earlier = self.jobs.get(record.jobid)
+        logs = list(record.log or [])
+        self.jobs[record.jobid] = Job(
+            rule=record.rule_name,
+            wildcards=dict(record.wildcards or {}),
+            resources=dict(record.resources.items()) if hasattr(record.resources, "items") else {},
+            logs=logs,
+            before={log: _state(log) for log in logs},
+            failures=earlier.failures if earlier else 0,
+        )
+
+    def _failed(self, number: int, logs: Iterable[str | None], said: str, facts: dict) -> None:
+        job = self.jobs.get(number)
+        if job is None:
+            return
+        job.logs += [log for log in logs if log and log not in job.logs]
+        if not job.said:  # a job of a group is reported with its group, and then alone
+            job.failures += 1
+        job.said.append(said)
+        job.external = str(facts.get("external_jobid") or job.external)
+
+
+def report(jobs: list[Job]) -> str:
+    """What a user reads at the end of a failed run."""
+    if not jobs:
+        return "The run failed, but no job did: the error above says why."
+    parts = [f"{len(jobs)} failed job{'s' if len(jobs) > 1 else ''}:", *map(_describe, jobs[:SHOWN])]
+    if len(jobs) > SHOWN:
+        parts.append("Also failed:\n" + "\n".join(f"    {job.title}: {cause_of(job)}" for job in jobs[SHOWN:]))
+    return "\n\n".join(parts)
+
+
+def cause_of(job: Job) -> str:
+    """The likely cause of a job's failure, with a remedy."""
+    own, others = _logs(job)
+    return likely_cause(
+        Evidence(
+            rule=job.rule,
+            own_log=_tail(own) if own else "",
+            other="\n".join([*job.said, *map(_tail, others)]),
+            resources=job.resources,
+        )
+    )
+
+
+def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
+    """Note in the progress records below `folder` that their trainings failed: a job that was killed could not.
+
+    A training that said itself why it failed keeps its words.
+    """
+    from mosaicmr.io import save_json
+
+    for job in jobs:
+        path = Path(folder, job.rule, "_".join(job.wildcards.values()) + ".json")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if record.get("state") != "failed":
+            save_json(path, {**record, "state": "failed", "message": cause_of(job)})
+
+
+def _describe(job: Job) -> str:
+    facts = [f"{job.failures} attempts"] if job.failures > 1 else []
+    facts += [f"job {job.external} of the cluster"] if job.external else []
+    lines = [job.title + (f" ({', '.join(facts)})" if facts else "")]
+    own, others = _logs(job)
+    shown = [own] if own else others[:1]
+    for path in shown:
+        lines.append(f"  {path} ends with:")
+        lines += [f"    | {line}" for line in _tail(path).rstrip().splitlines()[-LAST_LINES:]]
+    lines += [f"  See also {path}" for path in others if path not in shown]
+    return "\n".join([*lines, f"  Likely cause: {cause_of(job)}"])
+
+
+def _complains(job: Job) -> bool:
+    own, _ = _logs(job)
+    return own is not None and re.search(rf"^Traceback|^[\d:]{{8}} {INPUT_ERROR}", _tail(own), re.MULTILINE) is not None
+
+
+def _logs(job: Job) -> tuple[Path | None, list[Path]]:
+    """The log that the rule names, if this job wrote it, and the executor's logs."""
+    written = job.written()
+    own = next((path for path in written if str(path) in job.before), None)
+    return own, [path for path in written if str(path) not in job.before]
+
+
+def _state(log: str) -> tuple | None:
+    try:
+        found = Path(log).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError as error:
+        return f"({path} cannot be read: {error.strerror})"

@@ -1,0 +1,32 @@
+"""What happens around the jobs: which trainings `make progress` waits for, and what a failed run says at its end."""
+
+from mosaicmr.io import save_json
+from mosaicmr.monitoring.failures import JobWatcher, mark_failed, report
+from mosaicmr.monitoring.overview import EXPECTED
+from snakemake.logging import logger as snakemake_logger
+
+WATCHER = JobWatcher()
+snakemake_logger.addHandler(WATCHER)
+
+
+def expected_trainings():
+    """The trainings of this run, in the order in which they are shown: their steps, and an output that tells they are done."""
+    experts = {
+        f"finetune_expert/{name}": {"steps": config["experts"]["steps"], "output": f"experts/{name}/expert.json"}
+        for name in EXPERTS
+    }
+    segmenter = config["evaluation"]["segmenter"]
+    steps = segmenter["steps"] * len(segmenter["seeds"])
+    segmenters = {
+        f"train_segmenter/{arm}": {"steps": steps, "output": f"evaluation/segmenter/{arm}.safetensors"} for arm in ARMS
+    }
+    return experts | segmenters
+
+
+onstart:
+    save_json(at("progress", EXPECTED), expected_trainings())
+
+
+onerror:
+    mark_failed(WATCHER.failed(), at("progress"))
+    snakemake_logger.error(report(WATCHER.failed()))
