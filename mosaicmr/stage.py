@@ -50,9 +50,6 @@ def progress(items: Iterable, total: int, what: str) -> Iterator:
 
 def _log_to(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        # Of the attempt before, which may say more about a failure than the retry does.
-        path.replace(path.with_name(f"{path.name}.previous"))
     form = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     for handler in (logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler(sys.stderr)):
         handler.setFormatter(form)

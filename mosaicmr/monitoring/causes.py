@@ -45,8 +45,8 @@ def _sentence(text: str) -> Callable[[re.Match, Evidence], str]:
         rule=evidence.rule,
         found=found[1] if found.re.groups else "",
         again=_again(evidence.rule),
-        mem_mb=_amount(evidence, "mem_mb", " MB"),
-        runtime=_amount(evidence, "runtime", " minutes"),
+        memory=_asked(evidence, "mem_mb", "MB"),
+        runtime=_asked(evidence, "runtime", "minutes"),
     )
 
 
@@ -55,9 +55,9 @@ def _again(rule: str) -> str:
     return f"{command}, and it goes on from its last checkpoint" if rule == TRAINING else command
 
 
-def _amount(evidence: Evidence, name: str, unit: str) -> str:
+def _asked(evidence: Evidence, name: str, unit: str) -> str:
     value = evidence.resources.get(name)
-    return f" of {value}{unit}" if isinstance(value, int | float) else ""
+    return f" (it asked for {value} {unit})" if isinstance(value, int | float) else ""
 
 
 def _missing_module(found: re.Match, evidence: Evidence) -> str:
@@ -110,7 +110,7 @@ CAUSES: tuple[tuple[str, Callable[[re.Match, Evidence], str]], ...] = (
         r"oom[-_ ]kill|status is: 'OUT_OF_MEMORY'|[Oo]ut[- ][Oo]f[- ]?[Mm]emory|MemoryError\b|can't allocate memory"
         r"|Cannot allocate memory",
         _sentence(
-            "It needed more memory than it had{mem_mb}: raise `mem_mb` of {rule} under set-resources, or run "
+            "It needed more memory than there was{memory}: raise `mem_mb` of {rule} under set-resources, or run "
             "fewer jobs at once."
         ),
     ),
@@ -134,13 +134,13 @@ CAUSES: tuple[tuple[str, Callable[[re.Match, Evidence], str]], ...] = (
         _sentence("A file is missing, {found}: restore it, or delete what was made from it, then {again}."),
     ),
     (
-        r"MissingOutputException|missing after \d+ seconds",
+        r"completed successfully, but some output files are missing",
         _sentence("It ended well but its outputs did not appear: on a slow network file system raise `latency-wait`."),
     ),
     (
         r"SIGKILL|exit status 137|\bKilled\b",
         _sentence(
-            "It was killed from outside (SIGKILL), mostly because memory ran out{mem_mb}: raise `mem_mb` "
+            "It was killed from outside (SIGKILL), mostly because memory ran out{memory}: raise `mem_mb` "
             "of {rule} under set-resources, or run fewer jobs at once."
         ),
     ),

@@ -19,23 +19,39 @@ TAIL = 64_000  # bytes at the end of a log in which a cause is looked for
 SHOWN = 10  # failed jobs shown at length
 
 
+# Snakemake reports this failure, of a job without one of its outputs, in words alone.
+_NO_OUTPUT = re.compile(r"Job (\d+)\s+completed successfully, but some output files are missing")
+
+
+@dataclass(frozen=True)
+class LogState:
+    """By what a log that was written to differs from what it was: time (ns), size (bytes), inode."""
+
+    time: int
+    size: int
+    inode: int
+
+
 @dataclass
 class Job:
     """A job that Snakemake has started, as its log records tell.
 
     before: the state of each log file when the job started, by which a log of an earlier run is recognised. said: what
-    Snakemake and the executor said when it failed. failures: how many attempts failed.
+    Snakemake and the executor said when it failed. failures: how many attempts failed. end: of the log of the last one.
+    attempts: what is kept of the logs of earlier ones.
     """
 
     rule: str
     wildcards: dict[str, str]
     resources: dict
     logs: list[str]
-    before: dict[str, tuple | None]
+    before: dict[str, "LogState | None"]
     said: list[str] = field(default_factory=list)
     failures: int = 0
     finished: bool = False
     group: str = ""
+    end: str = ""
+    attempts: list[Path] = field(default_factory=list)
     external: str = ""
 
     @property
@@ -43,8 +59,9 @@ class Job:
         return ", ".join([self.rule, *(f"{name}={value}" for name, value in self.wildcards.items())])
 
     def written(self) -> list[Path]:
-        """The logs that this job has written to."""
-        return [Path(log) for log in self.logs if _state(log) not in (None, self.before.get(log))]
+        """The logs that this job has written to; Snakemake makes an empty one where a job made none."""
+        states = {log: _state(log) for log in self.logs}
+        return [Path(log) for log, state in states.items() if state and state.size and state != self.before.get(log)]
 
 
 class JobWatcher(logging.Handler):
@@ -56,6 +73,13 @@ class JobWatcher(logging.Handler):
         self._errors: dict[int, str] = {}  # by thread: Snakemake prints why just before it reports which job
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._note(record)
+        except Exception:
+            # As every handler does: what cannot be noted is printed, and the run goes on.
+            self.handleError(record)
+
+    def _note(self, record: logging.LogRecord) -> None:
         event = str(getattr(record, "event", None) or "")
         if event == "job_info":
             self._started(record)
@@ -69,7 +93,10 @@ class JobWatcher(logging.Handler):
             said = [self._errors.pop(record.thread, ""), str(record.rule_msg or "")]
             self._failed(record.jobid, record.log, "\n".join(said), record.aux)
         elif record.levelno >= logging.ERROR:
-            self._errors[record.thread] = record.getMessage()
+            said = record.getMessage()
+            self._errors[record.thread] = said
+            if missing := _NO_OUTPUT.search(said):
+                self._failed(int(missing[1]), [], said, {})
 
     def failed(self) -> list[Job]:
         """The jobs whose last attempt failed, in the order in which they were started.
@@ -91,6 +118,7 @@ class JobWatcher(logging.Handler):
             logs=logs,
             before={log: _state(log) for log in logs},
             failures=earlier.failures if earlier else 0,
+            attempts=_keep_attempt(earlier) if earlier else [],
         )
 
     def _failed(self, number: int, logs: Iterable[str | None], said: str, facts: dict) -> None:
@@ -101,6 +129,8 @@ class JobWatcher(logging.Handler):
         if not job.said:  # a job of a group is reported with its group, and then alone
             job.failures += 1
         job.said.append(said)
+        own, _ = _logs(job)
+        job.end = _tail(own) if own else ""
         job.external = str(facts.get("external_jobid") or job.external)
 
 
@@ -140,6 +170,8 @@ def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
+        if record.get("state") == "done":  # of a training before this one, which failed before it began
+            record = {"name": record.get("name"), "step": 0, "steps": record.get("steps")}
         if record.get("state") != "failed":
             save_json(path, {**record, "state": "failed", "message": cause_of(job)})
 
@@ -153,8 +185,18 @@ def _describe(job: Job) -> str:
     for path in shown:
         lines.append(f"  {path} ends with:")
         lines += [f"    | {line}" for line in _tail(path).rstrip().splitlines()[-LAST_LINES:]]
-    lines += [f"  See also {path}" for path in others if path not in shown]
+    lines += [f"  See also {path}" for path in [*others, *job.attempts] if path not in shown]
     return "\n".join([*lines, f"  Likely cause: {cause_of(job)}"])
+
+
+def _keep_attempt(job: Job) -> list[Path]:
+    """Write what the log of a failed attempt said beside the log, which Snakemake deletes before it tries again."""
+    if not job.end:
+        return job.attempts
+    log = next(iter(job.before))
+    path = Path(f"{log}.attempt{job.failures}")
+    path.write_text(job.end, encoding="utf-8")
+    return [*job.attempts, path]
 
 
 def _complains(job: Job) -> bool:
@@ -169,12 +211,12 @@ def _logs(job: Job) -> tuple[Path | None, list[Path]]:
     return own, [path for path in written if str(path) not in job.before]
 
 
-def _state(log: str) -> tuple | None:
+def _state(log: str) -> LogState | None:
     try:
         found = Path(log).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return LogState(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _tail(path: Path) -> str:

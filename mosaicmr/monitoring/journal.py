@@ -111,8 +111,8 @@ class Journal:
             if not self.first:
                 path.unlink()  # of another training: its curve would be drawn into this one's
             elif path.name.split(".")[3] > FIRST_ATTEMPT:
-                # TensorBoard reads in the order of names, which begin with the time on the node that wrote them. That of
-                # this node may be behind, or the same second.
+                # TensorBoard reads in the order of names, which begin with the time on the node that wrote them; that
+                # of this node may be behind, or the same second.
                 attempt = f"{self.record['attempt'] - 1:010d}"
                 path.rename(path.with_name(path.name.replace(EVENTS, f"{EVENTS}.{attempt}", 1)))
         # Steps after the checkpoint are done again; TensorBoard then forgets what the killed job had written of them.

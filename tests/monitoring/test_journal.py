@@ -116,9 +116,13 @@ def test_a_training_that_starts_anew_replaces_record_and_curve(record: Path, eve
 
 
 def test_an_exception_is_written_down_and_goes_on(record: Path):
-    with pytest.raises(ArithmeticError), Journal("expert", record) as journal:
-        journal.begin(5)
-        raise ArithmeticError("loss of nan")
+    def diverge() -> None:
+        with Journal("expert", record) as journal:
+            journal.begin(5)
+            raise ArithmeticError("loss of nan")
+
+    with pytest.raises(ArithmeticError):
+        diverge()
     found = read(record)
     assert (found["state"], found["message"]) == ("failed", "ArithmeticError: loss of nan")
 

@@ -69,9 +69,7 @@ def test_trainings_are_listed_as_expected_and_wait_until_they_begin(run: Path):
     ("seconds_per_step", "silent", "state"),
     [(0.5, 299, "running"), (0.5, 301, "stalled"), (60, 301, "running"), (60, 601, "stalled"), (None, 301, "stalled")],
 )
-def test_an_expert_without_news_for_long_is_stalled(
-    run: Path, seconds_per_step: float | None, silent: int, state: str
-):
+def test_an_expert_without_news_for_long_is_stalled(run: Path, seconds_per_step: float | None, silent: int, state: str):
     updated = (NOW - timedelta(seconds=silent)).isoformat()
     training = oedema(run, seconds_per_step=seconds_per_step, updated=updated)
     assert training.state == state
@@ -90,7 +88,9 @@ def test_done_failed_and_resumed_are_told(run: Path):
     (run / "finetune_expert").mkdir()
     (run / f"{NAME}.out").touch()
     assert oedema(run, state="done").state == "done"
-    failed = oedema(run, state="failed", message="OSError: the disk\nis full", resumed_from=200, attempt=3, slurm_job="9")
+    failed = oedema(
+        run, state="failed", message="OSError: the disk\nis full", resumed_from=200, attempt=3, slurm_job="9"
+    )
     assert failed.state == "failed"
     assert failed.note == "OSError: the disk, attempt 3, from step 200, SLURM job 9"
 

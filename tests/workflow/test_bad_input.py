@@ -89,7 +89,10 @@ def test_a_damaged_file_is_refused_by_its_check(
     run = snakemake(tmp_path, target, "--config", f"cohort_dir={cohort}", configs=["brats"])
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
-    sentence = next(line for line in run.stdout.splitlines() if file.name in line and line.endswith("."))
+    end = run.stdout[run.stdout.index("1 failed job:") :]
+    assert "check_cohort, shard=0000\n  results/brats/logs/check_cohort/0000.log ends with:\n" in end
+    sentence = next(line for line in end.splitlines() if line.startswith("  Likely cause: "))
+    assert file.name in sentence and sentence.endswith(".")
     for word in words:
         assert word in sentence
     written = {path.relative_to(tmp_path / "results" / "brats") for path in (tmp_path / "results").rglob("*.parquet")}
