@@ -107,7 +107,8 @@ CAUSES: tuple[tuple[str, Callable[[re.Match, Evidence], str]], ...] = (
         ),
     ),
     (
-        r"oom[-_ ]kill|status is: 'OUT_OF_MEMORY'|[Oo]ut[- ][Oo]f[- ]?[Mm]emory|MemoryError\b|can't allocate memory"
+        r"oom[-_ ]kill|exceeded (?:job |step )?memory limit"
+        r"|status is: 'OUT_OF_MEMORY'|[Oo]ut[- ][Oo]f[- ]?[Mm]emory|MemoryError\b|can't allocate memory"
         r"|Cannot allocate memory",
         _sentence(
             "It needed more memory than there was{memory}: raise `mem_mb` of {rule} under set-resources, or run "

@@ -16,6 +16,7 @@ from mosaicmr.stage import INPUT_ERROR
 
 LAST_LINES = 15
 TAIL = 64_000  # bytes at the end of a log in which a cause is looked for
+SNAKEMAKE_STARTS = "Building DAG of jobs..."
 SHOWN = 10  # failed jobs shown at length
 
 
@@ -151,7 +152,8 @@ def cause_of(job: Job) -> str:
         Evidence(
             rule=job.rule,
             own_log=_tail(own) if own else "",
-            other="\n".join([*job.said, *map(_tail, others)]),
+            # A job that SLURM itself started anew has the ends of several starts in one log: the last one counts.
+            other="\n".join([*job.said, *(_tail(path).rpartition(SNAKEMAKE_STARTS)[2] for path in others)]),
             resources=job.resources,
         )
     )

@@ -14,6 +14,8 @@ from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.experts import describe_expert, domain_loss, finetune, no_history, training_fingerprint
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.errors import InputError
+from mosaicmr.io import load_json
+from mosaicmr.monitoring.journal import Journal
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 
 SETTINGS = ExpertSettings(
@@ -61,13 +63,13 @@ def training_slices(channels=4, width=384, factor=4, with_std=False):
     )
 
 
-def train(model, folder, settings=SETTINGS, slices=None, modalities=("T1", "T2")):
+def train(model, folder, settings=SETTINGS, slices=None, modalities=("T1", "T2"), journal=None):
     """Train as the rule does, and return the model, its history and the checkpoint."""
     slices = slices or training_slices()
     unet = load_unet(model, modalities)
     expert = add_adapter(unet, settings.method, settings.rank, settings.seed, settings.domain)
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_fingerprint(expert, slices, settings, ["code"]))
-    history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint)
+    history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, journal=journal)
     save_adapter(expert, folder, "base")
     return expert, history, checkpoint
 
@@ -110,6 +112,15 @@ def test_a_killed_training_resumes_and_ends_with_the_same_bytes(base, tmp_path, 
     np.testing.assert_array_equal(resumed[columns], whole[columns])
     checkpoint.remove()
     assert not checkpoint.path.exists()
+
+
+def test_being_followed_changes_no_byte_of_a_training(base, tmp_path):
+    train(base, tmp_path / "alone")
+    with Journal("expert", tmp_path / "record.json", tmp_path / "events") as journal:
+        train(base, tmp_path / "followed", journal=journal)
+    assert (tmp_path / "followed" / WEIGHTS).read_bytes() == (tmp_path / "alone" / WEIGHTS).read_bytes()
+    assert load_json(tmp_path / "record.json")["step"] == SETTINGS.steps
+    assert list((tmp_path / "events").iterdir())
 
 
 @pytest.mark.parametrize("change", ["setting", "slices", "damaged"])

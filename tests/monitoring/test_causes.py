@@ -30,6 +30,7 @@ def cause(own_log: str = STEP, other: str = "", rule: str = "finetune_expert") -
             "more memory than there was (it asked for 12000",
         ),
         ("slurmstepd: error: Detected 1 oom-kill event(s) in StepId=5.0. Some of your processes may", "more memory"),
+        ("slurmstepd: error: StepId=5.0 exceeded memory limit (314572800 > 104857600), being killed", "more memory"),
         (STATUS.format("OUT_OF_MEMORY"), "more memory"),
         ("ModuleNotFoundError: No module named 'peft'", "lacks the Python package 'peft': run `make venv`"),
         ("OSError: [Errno 122] Disk quota exceeded", "disk is full"),

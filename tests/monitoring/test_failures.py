@@ -1,10 +1,13 @@
 """What a failed run says at its end, by workflows whose jobs really fail."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
 import pytest
+from snakemake.iocontainers import Namedlist
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from mosaicmr.monitoring.failures import Job, JobWatcher, mark_failed, report
 from tests.support.failing_workflow import run_failing
@@ -85,6 +88,34 @@ def test_the_job_of_a_group_that_failed_is_told_apart(tmp_path: Path):
     watcher = JobWatcher()
     watcher.jobs = {1: other, 2: job}
     assert watcher.failed() == [job]
+
+
+def test_a_job_of_slurm_is_told_with_its_number_and_the_log_of_slurm(tmp_path: Path):
+    """The records are those that Snakemake's SLURM executor makes Snakemake write."""
+    own, slurm = tmp_path / "oedema.log", tmp_path / "12.log"
+    watcher = JobWatcher()
+    facts = {"jobid": 3, "rule_name": "finetune_expert", "log": [str(own)], "wildcards": {"domain": "oedema"}}
+    watcher.handle(
+        logging.makeLogRecord({**facts, "event": LogEvent.JOB_INFO, "resources": Namedlist(fromdict={"runtime": 720})})
+    )
+    own.write_text("05:36:12 expert oedema: step 7 of 9\n")
+    starts = ["Building DAG of jobs...\nslurmstepd: error: *** JOB 12 ON n1 CANCELLED AT now DUE TO PREEMPTION ***\n"]
+    starts += ["Building DAG of jobs...\nslurmstepd: error: *** JOB 12 ON n2 CANCELLED AT now DUE TO TIME LIMIT ***\n"]
+    slurm.write_text("".join(starts))
+    facts |= {"log": [str(own), str(slurm)], "rule_msg": "SLURM-job '12' failed, SLURM status is: 'FAILED'."}
+    facts |= {"aux": {"external_jobid": "12"}, "event": LogEvent.JOB_ERROR}
+    watcher.handle(logging.makeLogRecord(facts))
+    assert report(watcher.failed()).splitlines()[2:] == [
+        "finetune_expert, domain=oedema (job 12 of the cluster)",
+        f"  {own} ends with:",
+        "    | 05:36:12 expert oedema: step 7 of 9",
+        f"  See also {slurm}",
+        "  Likely cause: SLURM ended it at its time limit (it asked for 720 minutes): raise `runtime` of "
+        "finetune_expert under set-resources, then give the same command again, and it goes on from its last "
+        "checkpoint.",
+    ]
+    watcher.handle(logging.makeLogRecord({"event": LogEvent.JOB_FINISHED, "job_id": 3}))
+    assert watcher.failed() == []
 
 
 def failed_job(folder: Path, line: str, name: str = "oedema", said: str = "", group: str = "") -> Job:
