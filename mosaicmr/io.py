@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,14 @@ from safetensors.numpy import save_file
 
 from mosaicmr.errors import InputError
 
+# The types of safetensors that NumPy knows, by their names in its header.
+_DTYPES = {
+    "BOOL": "bool",
+    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
+}
+
 
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path` and rename the result into place.
@@ -22,13 +32,20 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
     A job killed at any moment leaves either the old file or the new one, never a part of it. The temporary name keeps
     the suffixes of `path`, because some writers choose their format by them.
     """
+    with _replacing(path) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def _replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place if the block ends without error and is removed if not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        yield temporary
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
@@ -47,18 +64,57 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
     write_atomically(path, lambda temporary: save_file(contiguous, temporary, dict(metadata or {})))
 
 
+@contextmanager
+def create_arrays(path: str | Path, arrays: Mapping[str, tuple[Any, Sequence[int]]]) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays of zeros, to be filled in place, that become the safetensors file `path` if the block ends without error.
+
+    arrays: the dtype and shape of each name. They live on disk, so that they may be larger than memory.
+    """
+    entries, end = {}, 0
+    # The widest numbers first, so that all are aligned.
+    for name, (dtype, shape) in sorted(arrays.items(), key=lambda item: (-np.dtype(item[1][0]).itemsize, item[0])):
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        code = next(code for code, known in _DTYPES.items() if known == np.dtype(dtype).name)
+        entries[name] = {"dtype": code, "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    with _replacing(path) as temporary:
+        with temporary.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            # Now, because a full disk found through a mapping kills the process without a word.
+            os.posix_fallocate(file.fileno(), 0, max(file.tell() + end, 1))
+        yield {name: _map_array(temporary, 8 + len(header), entry, "r+") for name, entry in entries.items()}
+
+
 def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Read the arrays called `names` (all by default) from a safetensors file.
 
-    Raises InputError if the file is not safetensors or lacks one of the names.
+    They are mapped: only what is looked at is read, so a stage that takes slice by slice never holds a whole shard.
+    Changes of their elements stay in memory. Raises InputError if the file is not safetensors, lacks one of the names, or
+    holds numbers of a type that NumPy lacks.
     """
     with _open(path) as file:
         present = set(file.keys())
-        wanted = sorted(present) if names is None else list(names)
-        missing = [name for name in wanted if name not in present]
-        if missing:
-            raise InputError(f"{path} lacks the array '{missing[0]}': delete the file and run its rule again.")
-        return {name: file.get_tensor(name) for name in wanted}
+    wanted = sorted(present) if names is None else list(names)
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise InputError(f"{path} lacks the array '{missing[0]}': delete the file and run its rule again.")
+    with Path(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        entries = json.loads(file.read(length))
+    for name in wanted:
+        if entries[name]["dtype"] not in _DTYPES:
+            raise InputError(f"{path} holds '{name}' as {entries[name]['dtype']}: expected one of {', '.join(_DTYPES)}.")
+    return {name: _map_array(path, 8 + length, entries[name], "c") for name in wanted}
+
+
+def _map_array(path: str | Path, start: int, entry: Mapping[str, Any], mode: str) -> np.ndarray:
+    """The array behind an entry of a safetensors header, mapped; `start` is where the data begin in the file."""
+    shape, dtype = tuple(entry["shape"]), np.dtype(_DTYPES[entry["dtype"]])
+    if 0 in shape:  # nothing cannot be mapped
+        return np.zeros(shape, dtype)
+    return np.asarray(np.memmap(path, dtype, mode, start + entry["data_offsets"][0], shape)).reshape(shape)
 
 
 def load_metadata(path: str | Path) -> dict[str, str]:

@@ -35,7 +35,7 @@ def find_shards():
         subjects = phantom_subjects(folder, patients, cohort["modalities"], cohort["label_scheme"])
     else:
         subjects = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"])
-    return assign_shards(subjects, cohort["subjects_per_shard"])
+    return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"])
 
 
 def shard_files(wildcards):

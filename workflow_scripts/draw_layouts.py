@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.io import load_table, save_arrays, save_table
+from mosaicmr.io import create_arrays, load_arrays, load_table, save_table
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import progress, stage
 from mosaicmr.synthesis.layouts import (
@@ -15,6 +15,8 @@ from mosaicmr.synthesis.layouts import (
     training_slices,
 )
 
+MAPS = ("domains", "labels", "brain")
+
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
@@ -23,16 +25,21 @@ def main(snakemake) -> None:
     tables = [load_table(path).assign(file=file) for file, path in enumerate(files.tables)]
     slices = training_slices(pd.concat(tables, ignore_index=True), load_table(files.subjects))
     plans = plan_layouts(slices, range(params.first, params.last + 1), settings, params.seed)
-    sources = read_slices(plans, slices, files.slices, files.partitions)
-    layouts = [
-        draw_layout(plan, sources, domains, reference, params.pixel_size, settings, params.seed)
-        for plan in progress(plans, len(plans), "layouts drawn")
-    ]
-    drawn = [layout.annotated for layout in layouts]
-    arrays = {name: np.stack([getattr(one, name) for one in drawn]) for name in ("domains", "labels", "brain")}
-    arrays["source"] = np.stack([one.images for one in drawn]).astype(np.float16)
-    save_arrays(snakemake.output.arrays, arrays)
-    save_table(snakemake.output.table, tabulate_layouts(layouts, slices, domains, params.modalities, params.pixel_size))
+    modalities, *size = load_arrays(files.slices[0], ["images"])["images"].shape[1:]
+    maps = {name: (np.uint8, (len(plans), *size)) for name in MAPS}
+    tables = []
+    with create_arrays(
+        snakemake.output.arrays, maps | {"source": (np.float16, (len(plans), modalities, *size))}
+    ) as arrays:
+        for row, plan in enumerate(progress(plans, len(plans), "layouts drawn")):
+            sources = read_slices([plan], slices, files.slices, files.partitions)
+            layout = draw_layout(plan, sources, domains, reference, params.pixel_size, settings, params.seed)
+            for name in MAPS:
+                arrays[name][row] = getattr(layout.annotated, name)
+            arrays["source"][row] = layout.annotated.images
+            table = tabulate_layouts([layout], slices, domains, params.modalities, params.pixel_size)
+            tables.append(table.assign(row=row))
+    save_table(snakemake.output.table, pd.concat(tables, ignore_index=True))
 
 
 if "snakemake" in globals():

@@ -1,7 +1,9 @@
 """Let each domain's expert draw the slices of a batch on its own."""
 
+import numpy as np
+
 from mosaicmr.diffusion.device import choose_device
-from mosaicmr.io import save_arrays
+from mosaicmr.io import create_arrays
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_partitions
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
@@ -14,8 +16,10 @@ def main(snakemake) -> None:
     embeddings = Embeddings.load(files.embeddings, files.prompts)
     sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
     load_expert = expert_loader(files.adapters, params.base, params.modalities, device)
-    partitions = synthesize_partitions(sampler, layouts, load_expert, Start.of(params.variant, layouts))
-    save_arrays(snakemake.output.partitions, {"partitions": partitions})
+    shape = (len(layouts), len(layouts.names), *layouts.source.shape[1:])
+    with create_arrays(snakemake.output.partitions, {"partitions": (np.float16, shape)}) as arrays:
+        start = Start.of(params.variant, layouts)
+        synthesize_partitions(sampler, layouts, load_expert, start, arrays["partitions"])
 
 
 if "snakemake" in globals():

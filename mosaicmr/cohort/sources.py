@@ -9,10 +9,9 @@ This module reads names only, never an image, because the workflow calls it each
 """
 
 import hashlib
-import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,19 +150,30 @@ def subjects_of_shard(
     return [replace(subject, shard=shard) for subject in subjects_of_files(files, modalities, label_scheme)]
 
 
-def assign_shards(subjects: Sequence[Subject], subjects_per_shard: int) -> dict[str, list[Subject]]:
-    """Distribute subjects over shards of about `subjects_per_shard`; returns the shards that are not empty, in order.
+def assign_shards(
+    subjects: Sequence[Subject], subjects_per_shard: int, max_shards: int = 32
+) -> dict[str, list[Subject]]:
+    """Distribute subjects over shards; returns the shards that are not empty, in order.
 
-    A patient's shard is a hash of the patient modulo a power of two, so adding a patient changes one shard only, unless
-    the cohort has outgrown its number of shards; then each shard is split in two. All timepoints share a shard.
+    A shard of more than `subjects_per_shard` subjects is split in two by the next bit of a hash of the patient, as often
+    as `max_shards` (rounded down to a power of two) allows; beyond that, shards grow. So a patient who joins or leaves
+    changes no shard but one, which may split or take in its other half, and all timepoints of a patient share a shard.
     """
-    bits = max(0, round(math.log2(max(1, len(subjects)) / subjects_per_shard)))
-    shards: dict[str, list[Subject]] = {}
-    for subject in subjects:
-        index = int(_digest(f"shard {subject.patient}"), 16) % 2**bits
-        shard = f"{index:04d}"
-        shards.setdefault(shard, []).append(replace(subject, shard=shard))
-    return {shard: shards[shard] for shard in sorted(shards)}
+    return dict(sorted(_split_shard(subjects, 1, subjects_per_shard, max_shards.bit_length() - 1)))
+
+
+def _split_shard(subjects: Sequence[Subject], node: int, most: int, splits: int) -> Iterator[tuple[str, list[Subject]]]:
+    """The shards below a node of the binary tree of hash bits, in which `node` has the children 2 node and 2 node + 1."""
+    if len(subjects) > most and splits > 0:
+        halves: tuple[list[Subject], list[Subject]] = ([], [])
+        for subject in subjects:
+            bits = int(_digest(f"shard {subject.patient}"), 16)
+            halves[bits >> (node.bit_length() - 1) & 1].append(subject)
+        for bit, half in enumerate(halves):
+            yield from _split_shard(half, 2 * node + bit, most, splits - 1)
+    elif subjects:
+        name = f"{node:04d}"
+        yield name, [replace(subject, shard=name) for subject in subjects]
 
 
 def _walk(folder: str, depth: int) -> Iterable[str]:

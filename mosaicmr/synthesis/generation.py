@@ -121,14 +121,15 @@ def draw_slices(
     timesteps = remaining_timesteps(sampler.schedule, start.strength)
     if start.images is not None and not timesteps:
         return start.images[rows]
-    drawn = [np.empty((0, *layouts.source.shape[1:]), np.float16)]
+    drawn = np.empty((len(rows), *layouts.source.shape[1:]), np.float16)
     for first in range(0, len(rows), BATCH):
         part = rows[first : first + BATCH]
         latents = _first_latents(sampler, layouts, part, start, noise_label, timesteps[0])
         what = f"denoising slices {first + 1} to {first + len(part)} of {len(rows)}, steps"
         steps = progress(timesteps, len(timesteps), what)
-        drawn.append(sampler.decode(sample(sampler.schedule, predictor_of(part), latents, steps)))
-    return np.concatenate(drawn)
+        latents = sample(sampler.schedule, predictor_of(part), latents, steps)
+        drawn[first : first + BATCH] = sampler.decode(latents)
+    return drawn
 
 
 def _first_latents(
@@ -145,21 +146,19 @@ def _first_latents(
 
 
 def synthesize_partitions(
-    sampler: Sampler, layouts: Layouts, load_expert: Callable[[str], Denoiser], start: Start
-) -> np.ndarray:
+    sampler: Sampler, layouts: Layouts, load_expert: Callable[[str], Denoiser], start: Start, partitions: np.ndarray
+) -> None:
     """Let the expert of each domain draw every slice in which the domain occurs, knowing nothing of the others.
 
     Each draws the whole slice (the latents of its domain depend on their surroundings, and blending needs pixels beyond
     the border); what lies outside its domain is dropped by the merge. One expert is in memory at a time.
-    Returns float16 [n, D, M, H, W] in [0, 1], 0 for a domain that a slice does not have.
+    partitions: float16 [n, D, M, H, W], zeros, to be filled with values in [0, 1]; a domain that a slice does not have
+    stays 0. They are D times a batch of slices, so the caller decides where they live.
     """
-    modalities, height, width = layouts.source.shape[1:]
-    partitions = np.zeros((len(layouts), len(layouts.names), modalities, height, width), np.float16)
     for index, domain in enumerate(progress(layouts.names, len(layouts.names), "experts")):
         rows = layouts.rows_with(domain)
         if rows.size:
             partitions[rows, index] = _draw_with(sampler, layouts, domain, load_expert(domain), start)
-    return partitions
 
 
 def synthesize_slices(sampler: Sampler, layouts: Layouts, whole: Denoiser, start: Start) -> np.ndarray:

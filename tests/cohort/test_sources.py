@@ -73,6 +73,7 @@ def test_all_timepoints_of_a_patient_are_one_patient_in_one_shard(tmp_path, name
     assert len({subject.subject for subject in subjects}) == len(names)
     assert len({subject.patient for subject in subjects}) == patients
     shards = assign_shards(subjects, 1)
+    assert len(shards) == patients
     assert len({(s.patient, shard) for shard, members in shards.items() for s in members}) == patients
 
 
@@ -139,19 +140,32 @@ def test_pseudonyms_hide_the_identifier_and_outlast_a_growing_cohort():
         assert "2021" not in subject.subject + subject.patient or "BraTS" not in subject.subject + subject.patient
 
 
-def test_adding_a_patient_changes_one_shard_only():
-    before, after = (assign_shards(subjects_numbered(range(n)), 8) for n in (100, 101))
-    members = [{shard: {s.subject for s in subjects} for shard, subjects in run.items()} for run in (before, after)]
-    assert sum(members[0][shard] != members[1][shard] for shard in members[1]) == 1
-    assert all(members)
+def members(shards):
+    return {(shard, frozenset(subject.subject for subject in subjects)) for shard, subjects in shards.items()}
 
 
-def test_shards_are_of_about_the_size_asked_for_and_none_is_empty():
-    shards = assign_shards(subjects_numbered(range(400)), 25)
-    assert len(shards) == 16
-    assert all(10 <= len(subjects) <= 45 for subjects in shards.values())
+@pytest.mark.parametrize(("subjects_per_shard", "max_shards"), [(1, 32), (6, 32), (6, 4), (6, 1)])
+def test_adding_a_patient_touches_no_shard_but_its_own_however_large_the_cohort(subjects_per_shard, max_shards):
+    before = members(assign_shards(subjects_numbered(range(1)), subjects_per_shard, max_shards))
+    for count in range(2, 120):
+        after = members(assign_shards(subjects_numbered(range(count)), subjects_per_shard, max_shards))
+        gone, new = before - after, after - before
+        assert len(gone) <= 1
+        held = set().union(*(subjects for _, subjects in gone))
+        holds = set().union(*(subjects for _, subjects in new))
+        assert held < holds and len(holds) == len(held) + 1
+        before = after
+
+
+def test_shards_hold_no_more_than_was_asked_for_until_there_are_as_many_as_allowed():
+    shards = assign_shards(subjects_numbered(range(100)), 8, 64)
+    assert all(1 <= len(subjects) <= 8 for subjects in shards.values())
+    assert len(shards) < 32
     assert all(subject.shard == shard for shard, subjects in shards.items() for subject in subjects)
-    assert all(assign_shards(subjects_numbered(range(3)), 1).values())
+    large = assign_shards(subjects_numbered(range(1500)), 8, 33)  # rounded down to 32
+    assert len(large) == 32
+    assert all(25 <= len(subjects) <= 75 for subjects in large.values())
+    assert len(assign_shards(subjects_numbered(range(3)), 8)) == 1
 
 
 def test_a_job_finds_its_subjects_again_from_its_files_alone():

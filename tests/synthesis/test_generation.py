@@ -16,6 +16,12 @@ def first_rows(layouts: Layouts, count: int) -> Layouts:
     return Layouts(layouts.table[:count], layouts.domains[:count], layouts.source[:count], layouts.names)
 
 
+def drawn_partitions(sampler: Sampler, layouts: Layouts, load_expert) -> np.ndarray:
+    partitions = np.zeros((len(layouts), len(layouts.names), *layouts.source.shape[1:]), np.float16)
+    synthesize_partitions(sampler, layouts, load_expert, Start(), partitions)
+    return partitions
+
+
 def test_each_expert_paints_the_slices_of_its_domain_and_no_others():
     layouts, loaded = grey_layouts(), []
 
@@ -23,7 +29,7 @@ def test_each_expert_paints_the_slices_of_its_domain_and_no_others():
         loaded.append(name)
         return GreyPainter()
 
-    partitions = synthesize_partitions(grey_sampler(), layouts, load_expert, Start())
+    partitions = drawn_partitions(grey_sampler(), layouts, load_expert)
 
     assert partitions.shape == (5, 5, 2, 16, 16)
     assert partitions.dtype == np.float16
@@ -37,7 +43,7 @@ def test_each_expert_paints_the_slices_of_its_domain_and_no_others():
 def test_experts_start_from_the_same_noise_where_it_is_shared(share_noise):
     layouts, sampler = grey_layouts(), grey_sampler(share_noise=share_noise)
     sampler.embeddings.states[:] = 0.5  # every prompt asks for the same, so only the noise tells experts apart
-    partitions = synthesize_partitions(sampler, layouts, lambda name: GreyPainter(0.3), Start())
+    partitions = drawn_partitions(sampler, layouts, lambda name: GreyPainter(0.3))
     assert np.array_equal(partitions[:, 3], partitions[:, 4]) == share_noise
 
 
