@@ -44,7 +44,9 @@ lint: venv ## check style: ruff, snakefmt, snakemake --lint
 
 bench: venv ## measure: time to plan the jobs, and where the time of the demo goes
 	python benchmarks/plan_jobs.py
+	python benchmarks/flops.py
 	python benchmarks/stages.py results/demo
+	python benchmarks/constants.py results/demo
 
 lock: .venv/.installed ## write requirements.lock and the pins in envs/ from what is installed in .venv
 	python tools/lock.py

@@ -91,8 +91,8 @@ def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
     """Read the arrays called `names` (all by default) from a safetensors file.
 
     They are mapped: only what is looked at is read, so a stage that takes slice by slice never holds a whole shard.
-    Changes of their elements stay in memory. Raises InputError if the file is not safetensors, lacks one of the names, or
-    holds numbers of a type that NumPy lacks.
+    Changes of their elements stay in memory. Raises InputError if the file is not safetensors, lacks one of the names,
+    or holds numbers of a type that NumPy lacks.
     """
     with _open(path) as file:
         present = set(file.keys())
@@ -105,7 +105,8 @@ def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
         entries = json.loads(file.read(length))
     for name in wanted:
         if entries[name]["dtype"] not in _DTYPES:
-            raise InputError(f"{path} holds '{name}' as {entries[name]['dtype']}: expected one of {', '.join(_DTYPES)}.")
+            found = entries[name]["dtype"]
+            raise InputError(f"{path} holds '{name}' as {found}: expected {', '.join(_DTYPES)}; convert it.")
     return {name: _map_array(path, 8 + length, entries[name], "c") for name in wanted}
 
 

@@ -109,7 +109,7 @@ rule extract_slices:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
         runtime=60,
     script:
         "../workflow_scripts/extract_slices.py"

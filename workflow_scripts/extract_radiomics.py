@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mosaicmr.evaluation.radiomics import batch_features
-from mosaicmr.evaluation.slices import describe_slices, pick_slices, read_batches
+from mosaicmr.evaluation.slices import count_pieces, describe_slices, pick_slices, read_batches
 from mosaicmr.io import load_table, load_tables, save_table
 from mosaicmr.stage import progress, stage
 
@@ -14,7 +14,7 @@ def main(snakemake) -> None:
     known = describe_slices(load_tables(files.tables), subjects)
     chosen = known["slice"].iloc[pick_slices(known, params.settings["max_slices"], params.seed)]
     batches = read_batches(files.slices, files.tables, files.domains, subjects)
-    watched = progress(batches, len(files.slices), f"radiomics of {snakemake.wildcards.subset}, files")
+    watched = progress(batches, count_pieces(files.tables), f"radiomics of {snakemake.wildcards.subset}, pieces")
     tables = [
         batch_features(
             batch.keep(batch.table["slice"].isin(chosen).to_numpy()),

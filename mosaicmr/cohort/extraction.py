@@ -57,19 +57,29 @@ def extract_shard(
 
     Raises InputError as `load_volumes` and `frame_brain` do.
     """
-    parts = [_empty(len(modalities), label_scheme, settings)]
+    empty = _empty(len(modalities), label_scheme, settings)
+    images, labels, brain, tables = [empty.images], [empty.labels], [empty.brain], []
     for subject in subjects:
-        parts.append(cut_slices(load_volumes(subject, label_scheme), subject, label_scheme, settings))
+        part = cut_slices(load_volumes(subject, label_scheme), subject, label_scheme, settings)
+        images.append(part.images)
+        labels.append(part.labels)
+        brain.append(part.brain)
+        tables += [part.table] if len(part.table) else []
     # An empty table has no say in the types of columns, so it is only used if there is nothing else.
-    tables = [part.table for part in parts if len(part.table)] or [parts[0].table]
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables or [empty.table], ignore_index=True)
     table["row"] = np.arange(len(table))
-    return Slices(
-        images=np.concatenate([part.images for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-        brain=np.concatenate([part.brain for part in parts]),
-        table=table,
-    )
+    return Slices(_join(images), _join(labels), _join(brain), table)
+
+
+def _join(parts: list[np.ndarray]) -> np.ndarray:
+    """Concatenate, giving up each part once it is copied: the slices of a large shard fill memory once, not twice."""
+    end = sum(map(len, parts))
+    joined = np.empty((end, *parts[0].shape[1:]), parts[0].dtype)
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = part
+        end -= len(part)
+    return joined
 
 
 def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: SliceSettings) -> Slices:

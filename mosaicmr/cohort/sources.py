@@ -155,15 +155,15 @@ def assign_shards(
 ) -> dict[str, list[Subject]]:
     """Distribute subjects over shards; returns the shards that are not empty, in order.
 
-    A shard of more than `subjects_per_shard` subjects is split in two by the next bit of a hash of the patient, as often
+    A shard of more than `subjects_per_shard` subjects is split in two by the next bit of a hash of the patient, as long
     as `max_shards` (rounded down to a power of two) allows; beyond that, shards grow. So a patient who joins or leaves
-    changes no shard but one, which may split or take in its other half, and all timepoints of a patient share a shard.
+    changes no shard but one, which may split or take in its other half. All timepoints of a patient share a shard.
     """
     return dict(sorted(_split_shard(subjects, 1, subjects_per_shard, max_shards.bit_length() - 1)))
 
 
 def _split_shard(subjects: Sequence[Subject], node: int, most: int, splits: int) -> Iterator[tuple[str, list[Subject]]]:
-    """The shards below a node of the binary tree of hash bits, in which `node` has the children 2 node and 2 node + 1."""
+    """The shards below a node of the binary tree of hash bits; the children of `node` are 2 node and 2 node + 1."""
     if len(subjects) > most and splits > 0:
         halves: tuple[list[Subject], list[Subject]] = ([], [])
         for subject in subjects:

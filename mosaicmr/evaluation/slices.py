@@ -1,5 +1,6 @@
-"""The real and the synthetic slices of a run, read shard by shard, because a large cohort does not fit in memory."""
+"""The real and the synthetic slices of a run, read piece by piece, because a large cohort does not fit in memory."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from mosaicmr.seeds import numpy_generator
 
 TRAINING = "train"
 HELD_OUT = ("val", "test")
+PIECE = 64  # slices
 
 
 @dataclass(frozen=True)
 class SliceBatch:
-    """Slices of one shard or batch, with what is known of each.
+    """Some slices of one shard or batch, with what is known of each.
 
     images float16 [n, M, H, W] in [0, 1]; domains and brain uint8 [n, H, W]; source float16 [n, M, H, W], the aligned
     source slices of synthetic ones (None for real ones); table, one row a slice in the order of the arrays, with
@@ -60,20 +62,25 @@ def read_batches(
     domains: Sequence[str | Path],
     subjects: pd.DataFrame | None = None,
 ) -> Iterator[SliceBatch]:
-    """Yield the slices file by file, passing over files without any.
+    """Yield the slices file by file, at most `PIECE` at once.
 
     Real slices: `slices` (images, brain), their `tables`, their `domains`, and `subjects`. Synthetic ones: `slices`
     (images), the tables of their layouts, the layouts (domains, brain, source), and no subjects.
     """
     for slice_path, table_path, domain_path in zip(slices, tables, domains, strict=True):
         table = load_table(table_path)
-        if table.empty:  # a shard whose scans have no slice with enough tumour
-            continue
         arrays = load_arrays(slice_path, ["images"] if subjects is None else ["images", "brain"])
         arrays |= load_arrays(domain_path, ["domains", "brain", "source"] if subjects is None else ["domains"])
-        rows = table["row"].to_numpy()
-        chosen = {name: array[rows] for name, array in arrays.items()}
-        yield SliceBatch(table=describe_slices(table, subjects), **chosen)
+        for first in range(0, len(table), PIECE):
+            part = table.iloc[first : first + PIECE]
+            rows = part["row"].to_numpy()
+            chosen = {name: array[rows] for name, array in arrays.items()}
+            yield SliceBatch(table=describe_slices(part, subjects), **chosen)
+
+
+def count_pieces(tables: Iterable[str | Path]) -> int:
+    """How many pieces `read_batches` will yield for these tables."""
+    return sum(math.ceil(len(load_table(path)) / PIECE) for path in tables)
 
 
 def pick_slices(table: pd.DataFrame, limit: int, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from mosaicmr.evaluation.feature_set import FeatureSet, join_features, load_feat
 from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
 from mosaicmr.evaluation.fidelity import floor_rows, ssim_rows, variant_rows
 from mosaicmr.evaluation.intervals import metric_table
-from mosaicmr.evaluation.slices import SliceBatch, describe_slices, pick_slices, read_batches
+from mosaicmr.evaluation.slices import PIECE, SliceBatch, count_pieces, describe_slices, pick_slices, read_batches
 from mosaicmr.io import save_arrays, save_table
 
 
@@ -111,6 +111,24 @@ def test_an_inception_file_is_loaded_only_if_its_digest_matches(tmp_path, monkey
     features = inception.inception_features(inception.load_inception(path), np.full((3, 2, 16, 16), 0.5))
     assert features.shape == (3, 2, 12)
     assert np.all(features == 128)
+
+
+def test_a_large_shard_is_read_in_pieces_that_are_together_the_shard(tmp_path):
+    count = 2 * PIECE + 3
+    images = np.random.default_rng(0).uniform(size=(count, 1, 4, 4)).astype(np.float16)
+    maps = np.ones((count, 4, 4), np.uint8)
+    names = [f"s{row}" for row in range(count)]
+    table = pd.DataFrame({"slice": names, "subject": "p-1", "patient": "p", "row": range(count), "level": 0.5})
+    save_arrays(tmp_path / "a.safetensors", {"images": images, "brain": maps})
+    save_arrays(tmp_path / "d.safetensors", {"domains": maps})
+    save_table(tmp_path / "a.parquet", table)
+    subjects = pd.DataFrame({"subject": ["p-1"], "split": ["train"]})
+    files = [[tmp_path / name] for name in ("a.safetensors", "a.parquet", "d.safetensors")]
+    pieces = list(read_batches(*files, subjects))
+    assert [len(piece) for piece in pieces] == [PIECE, PIECE, 3]
+    assert count_pieces(files[1]) == 3
+    np.testing.assert_array_equal(np.concatenate([piece.images for piece in pieces]), images)
+    assert [name for piece in pieces for name in piece.table["slice"]] == names
 
 
 def test_features_survive_the_disk_and_slices_are_read_in_the_order_of_their_rows(tmp_path):

@@ -35,6 +35,15 @@ def write_subject(folder: Path, number: int, scheme: str) -> Path:
     return target
 
 
+def touch_cohort(folder: Path, subjects: int) -> None:
+    """Empty files in the naming of BraTS 2021: enough to plan the jobs of a cohort of any size, and no more."""
+    for number in range(1, subjects + 1):
+        name = f"BraTS2021_{number:05d}"
+        (folder / name).mkdir(parents=True)
+        for suffix in (*SUFFIXES["brats2021"], "seg"):
+            (folder / name / f"{name}_{suffix}.nii.gz").touch()
+
+
 def save(array: np.ndarray, path: Path) -> None:
     """Write a NIfTI in the orientation of BraTS: left and posterior are where indices grow."""
     nib.save(nib.Nifti1Image(array, np.diag([-VOXEL, -VOXEL, VOXEL, 1])), path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cohorts import write_cohort
+from tests.support.cohorts import touch_cohort, write_cohort
 from tests.support.workflow import CHECKOUT, planned, snakemake
 
 SCHEMES = 2  # `independent` and `single`, each from noise and from a source slice
@@ -50,7 +50,19 @@ def test_the_paper_configuration_plans_on_a_hub_id_and_on_a_folder(
         config.append(f"base={{model: {tiny_stable_diffusion}}}")
     jobs = planned(snakemake(tmp_path, "--dry-run", "--config", *config, configs=["paper"]))
     assert jobs["finetune_expert"] == 3 + 4 + 1
-    assert jobs["draw_layouts"] == 10_000 / 50  # slices over slices_per_batch
+    assert jobs["draw_layouts"] == 10_000 / 400  # slices over slices_per_batch
+
+
+@pytest.mark.parametrize(("config", "batches"), [("brats", 1), ("paper", 25)])
+def test_a_cohort_of_1500_subjects_is_a_few_hundred_jobs(config: str, batches: int, tmp_path: Path):
+    touch_cohort(tmp_path / "cohort", 1500)
+    settings = [f"run={config}", f"cohort_dir={tmp_path / 'cohort'}"]
+    jobs = planned(snakemake(tmp_path, "--dry-run", "--config", *settings, configs=[config]))
+    assert sum(jobs.values()) < 500
+    for rule in ("check_cohort", "extract_slices", "tessellate_slices", "partition_slices", "encode_latents"):
+        assert jobs[rule] == 32
+    for rule in ("synthesize_partitions", "merge_partitions", "denoise_slices", "synthesize_slices"):
+        assert jobs[rule] == 2 * batches  # from noise and from a source slice
 
 
 def test_a_subset_of_the_modalities_in_another_order_plans(tmp_path: Path):
