@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(workflow.basedir).resolve()
-# Scripts import the library from this checkout, installed or not (Snakemake itself looks beside the Snakefile).
-os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])))
+# Scripts import the library from this checkout, installed or not, here or on a node (Snakemake itself looks beside the
+# Snakefile). Said in the command of each job, because Snakemake drops PYTHONPATH where it activates an environment.
+os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
+shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts
