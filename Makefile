@@ -36,7 +36,7 @@ test: venv ## run all tests but the slow ones, about fifteen minutes on two core
 test-slow: venv ## run the tests that `make test` leaves out
 	python -m pytest -m slow
 
-test-envs: venv ## build every environment of envs/ anew and import in it all that its scripts import, about X
+test-envs: venv ## build every environment of envs/ anew and import in it all that its scripts import; half an hour
 	python -m pytest -m envs
 
 lint: venv ## check style: ruff, snakefmt, snakemake --lint
