@@ -33,10 +33,16 @@ def fingerprint(script: str | Path, library: str | Path) -> str:
 def environment_fingerprint(path: str | Path) -> str:
     """Hash the channels and dependencies of a conda environment file, without its comments and layout.
 
+    The commands of a post-deploy script beside it count too, where there is one (`<name>.post-deploy.sh`).
     Returns 16 hexadecimal digits. Raises OSError or yaml.YAMLError if the file cannot be read or parsed.
     """
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    path = Path(path)
+    content = json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), sort_keys=True)
+    script = path.with_suffix(".post-deploy.sh")
+    if script.exists():
+        lines = (line.strip() for line in script.read_text(encoding="utf-8").splitlines())
+        content += "\n".join(line for line in lines if line and not line.startswith("#"))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def import_closure(script: str | Path, library: str | Path) -> list[Path]:

@@ -113,6 +113,19 @@ def test_an_environment_is_its_channels_and_pins(old: str, new: str, same: bool,
     assert (environment_fingerprint(path) == before) is same
 
 
+def test_what_is_installed_after_an_environment_is_made_counts_too(tmp_path: Path):
+    path, script = tmp_path / "environment.yaml", tmp_path / "environment.post-deploy.sh"
+    path.write_text(ENVIRONMENT)
+    alone = environment_fingerprint(path)
+    script.write_text("# Later.\npip install pyradiomics==3.0.1\n")
+    with_script = environment_fingerprint(path)
+    assert with_script != alone
+    edit(script, "# Later.", "# At last.")
+    assert environment_fingerprint(path) == with_script
+    edit(script, "3.0.1", "3.1.0")
+    assert environment_fingerprint(path) != with_script
+
+
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text

@@ -18,6 +18,9 @@ RULE = re.compile(r"^( *)(?:rule|checkpoint) (\w+):\n(?:(?:\1 +.*)?\n)*", re.MUL
 RULE_FILES = [CHECKOUT / "Snakefile", *sorted((CHECKOUT / "rules").glob("*.smk"))]
 ENVIRONMENTS = sorted(path.stem for path in (CHECKOUT / "envs").glob("*.yaml"))
 
+# A module that needs another one, which its own package does not ask for.
+IMPORTS_TOO = {"torch.utils.tensorboard": "tensorboard"}
+
 
 def rules_in(text: str) -> dict[str, str]:
     """The text of every rule by its name, of a file of rules."""
@@ -92,14 +95,14 @@ def import_statements(file: Path) -> Iterator[ast.Import | ast.ImportFrom]:
 
 @functools.cache
 def imported_modules(file: Path) -> frozenset[str]:
-    """Top-level names of other people's modules that a file imports anywhere."""
-    modules = set()
+    """Top-level names of other people's modules that a file imports anywhere, or looks for to read their data."""
+    modules = set(re.findall(r'find_spec\("(\w+)"\)', file.read_text()))
     for node in import_statements(file):
         if isinstance(node, ast.Import):
             modules.update(alias.name.split(".")[0] for alias in node.names)
         elif not node.level:
-            modules.add(node.module.split(".")[0])
-    return frozenset(modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests", "tools"})
+            modules.update({node.module.split(".")[0], IMPORTS_TOO.get(node.module, "")})
+    return frozenset(modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests", "tools", ""})
 
 
 @functools.cache
