@@ -1,5 +1,30 @@
 """From the base model: latents of the training slices and embeddings of the prompts, each computed once."""
 
+if HUB_MODEL:
+
+    rule fetch_base:
+        """Fetch the base model's files from the Hugging Face hub, once for all jobs and runs."""
+        output:
+            directory(config["base"]["model"]),
+        params:
+            model=HUB_MODEL,
+            revision=config["base"]["revision"],
+            code=code("fetch_base"),
+        log:
+            os.path.join("results", "models", "fetch_base.log"),
+        benchmark:
+            os.path.join("results", "models", "fetch_base.tsv")
+        # Where Snakemake was started: the nodes of a cluster may not reach the internet.
+        localrule: True
+        conda:
+            "../envs/diffusion.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=60,
+        script:
+            "../workflow_scripts/fetch_base.py"
+
 
 rule encode_latents:
     """Encode the slices of the training patients of one shard."""
@@ -22,8 +47,8 @@ rule encode_latents:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/encode_latents.py"
 
@@ -51,7 +76,7 @@ rule embed_prompts:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/embed_prompts.py"

@@ -14,6 +14,7 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts
+from mosaicmr.diffusion.hub_id import snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import domain_names
@@ -45,13 +46,24 @@ def shard_files(wildcards):
     return [str(file) for subject in SUBJECTS[wildcards.shard] for file in subject.files]
 
 
+def growing(base):
+    """Memory (MB) or time (minutes) that doubles with each new attempt of a job that was killed for want of it."""
+
+    def resource(wildcards, attempt):
+        return base * 2 ** (attempt - 1)
+
+    return resource
+
+
 def base_model(wildcards):
-    """The folder or hub id of the base model."""
+    """The folder of the base model."""
     return config["base"]["model"]
 
 
 def base_files(wildcards):
-    """The files of the base model where it is a local folder, without its card; none for a hub id."""
+    """The files of the base model, without its card; its whole folder where a rule fetches it from the hub."""
+    if HUB_MODEL:
+        return [config["base"]["model"]]
     files = Path(config["base"]["model"]).rglob("*")
     return sorted(str(file) for file in files if file.suffix in (".json", ".txt", ".safetensors"))
 
@@ -73,12 +85,19 @@ try:
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
     SUBJECTS = find_shards()
+    # A base model in the checkout is found from any working directory.
+    if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
+        config["base"]["model"] = str(CHECKOUT / config["base"]["model"])
+    FETCHED_BASE = snapshot_folder(config["base"])
 except InputError as error:
     sys.exit(str(error))
 
-# A base model in the checkout is found from any working directory.
-if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
-    config["base"]["model"] = str(CHECKOUT / config["base"]["model"])
+# What is fetched from the hub once, beside the runs because it serves them all; jobs then read a folder like any other.
+HUB_MODEL = config["base"]["model"] if FETCHED_BASE else None
+if HUB_MODEL:
+    config["base"]["model"] = os.path.join("results", FETCHED_BASE)
+else:
+    config["base"]["revision"] = None
 
 SHARDS = list(SUBJECTS)
 PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []

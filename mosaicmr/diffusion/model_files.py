@@ -6,13 +6,13 @@ safetensors only, from a folder without asking the network, and never by running
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
+from mosaicmr.diffusion.hub_id import ORIGIN, is_hub_id
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 
@@ -23,7 +23,6 @@ EXPECTED = (
     "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with "
     "model_index.json) or a hub id owner/name"
 )
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 _FACT_KEYS = (
     "modalities",
     "latent_channels",
@@ -50,14 +49,15 @@ def is_bundled(model: str | Path) -> bool:
         if (folder / INDEX).is_file():
             return False
         raise InputError(f"base.model is the folder '{model}', which has neither {FACTS} nor {INDEX}: name {EXPECTED}.")
-    # 'models/base' looks like a hub id; where models/ exists, it is a folder gone astray and no reason to go online.
-    if not _HUB_ID.fullmatch(str(model)) or folder.parent.is_dir():
+    if not is_hub_id(model):
         raise InputError(f"base.model is '{model}', and there is no such folder: name {EXPECTED}.")
     return False
 
 
 def base_name(model: str | Path) -> str:
-    """What to call a model in outputs: the hub id, or a folder's own name without the path of this machine."""
+    """What to call a model in outputs: its hub id, or a folder's own name without the path of this machine."""
+    if (Path(model) / ORIGIN).is_file():
+        return load_json(Path(model) / ORIGIN)["model"]
     return Path(model).resolve().name if Path(model).is_dir() else str(model)
 
 

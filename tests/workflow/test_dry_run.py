@@ -49,6 +49,7 @@ def test_the_paper_configuration_plans_on_a_hub_id_and_on_a_folder(
     if base == "local folder":
         config.append(f"base={{model: {tiny_stable_diffusion}}}")
     jobs = planned(snakemake(tmp_path, "--dry-run", "--config", *config, configs=["paper"]))
+    assert jobs.get("fetch_base", 0) == (1 if base == "as shipped" else 0)
     assert jobs["finetune_expert"] == 3 + 4 + 1
     assert jobs["draw_layouts"] == 10_000 / 400  # slices over slices_per_batch
 
@@ -63,6 +64,12 @@ def test_a_cohort_of_1500_subjects_is_a_few_hundred_jobs(config: str, batches: i
         assert jobs[rule] == 32
     for rule in ("synthesize_partitions", "merge_partitions", "denoise_slices", "synthesize_slices"):
         assert jobs[rule] == 2 * batches  # from noise and from a source slice
+
+
+def test_a_hub_id_without_a_commit_is_refused_before_anything_runs(tmp_path: Path):
+    run = snakemake(tmp_path, "--dry-run", "--config", "base={model: owner/model}")
+    assert run.returncode != 0
+    assert "The key 'base.revision' is null, but base.model is the hub id 'owner/model'" in run.stdout
 
 
 def test_a_subset_of_the_modalities_in_another_order_plans(tmp_path: Path):

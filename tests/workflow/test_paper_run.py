@@ -1,4 +1,4 @@
-"""config/paper.yaml on a Stable-Diffusion-shaped base with random weights: the whole path but for the sizes."""
+"""config/paper.yaml on a Stable-Diffusion-shaped base from a hub, with random weights: all of it but for the sizes."""
 
 from pathlib import Path
 
@@ -7,25 +7,38 @@ import pytest
 
 from mosaicmr.io import load_arrays, load_json
 from tests.support.cohorts import write_cohort
+from tests.support.hub import COMMIT, serve_hub
 from tests.support.workflow import snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 
-def test_the_paper_configuration_runs_on_a_stable_diffusion_folder(tmp_path: Path, tiny_stable_diffusion: Path):
+MODEL = "owner/tiny-diffusion"
+
+
+def test_the_paper_configuration_runs_on_a_stable_diffusion_of_the_hub(
+    tmp_path: Path, tiny_stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
+):
     write_cohort(tmp_path / "cohort")
     # config/tiny.yaml over config/paper.yaml: the paper's stages, cohort and base, in the smallest size.
     config = [
         "run=paper",
         f"cohort_dir={tmp_path / 'cohort'}",
         "device=cpu",
-        f"base={{model: {tiny_stable_diffusion}}}",
+        f"base={{model: {MODEL}, revision: '{COMMIT}'}}",
     ]
     config += ["cohort={split: {train: 0.6, val: 0.2, test: 0.2}}", "layouts={slices_per_batch: 4}"]
     targets = [f"results/paper/{path}" for path in ("dataset", "synthetic/single/slices/b0001.safetensors")]
+    with serve_hub(MODEL, tiny_stable_diffusion) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        fetched = tmp_path / "results" / "models" / MODEL.replace("/", "--") / COMMIT
+        run = snakemake(tmp_path, str(fetched.relative_to(tmp_path)), "--config", *config, configs=["paper", "tiny"])
+        assert run.returncode == 0, run.stdout[-6000:]
+    # From here on there is no hub any more.
     run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=1800)
     assert run.returncode == 0, run.stdout[-6000:]
     results = tmp_path / "results" / "paper"
+    assert load_json(results / "experts" / "whole" / "expert.json")["base"] == MODEL
     assert load_json(results / "dataset" / "dataset.json")["numTraining"] == 6
     for name in ("independent/slices/b0000", "single/slices/b0001"):
         images = load_arrays(results / "synthetic" / f"{name}.safetensors")["images"]
