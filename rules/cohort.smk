@@ -34,8 +34,8 @@ if config["cohort"]["source"] == "phantom":
             "../envs/imaging.yaml"
         threads: 1
         resources:
-            mem_mb=3000,
-            runtime=15,
+            mem_mb=growing(3000),
+            runtime=growing(15),
         script:
             "../workflow_scripts/build_phantom.py"
 
@@ -58,8 +58,8 @@ rule check_cohort:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/check_cohort.py"
 
@@ -82,8 +82,8 @@ rule split_cohort:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/split_cohort.py"
 
@@ -109,7 +109,7 @@ rule extract_slices:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=growing(6000),
+        runtime=growing(20),
     script:
         "../workflow_scripts/extract_slices.py"

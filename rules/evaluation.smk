@@ -20,8 +20,8 @@ rule extract_features:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/extract_features.py"
 
@@ -46,8 +46,8 @@ rule measure_fidelity:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/measure_fidelity.py"
 
@@ -73,8 +73,8 @@ rule extract_radiomics:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/extract_radiomics.py"
 
@@ -99,8 +99,8 @@ rule compare_radiomics:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/compare_radiomics.py"
 
@@ -124,7 +124,7 @@ rule measure_novelty:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/measure_novelty.py"

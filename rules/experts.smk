@@ -37,8 +37,8 @@ rule finetune_expert:
         "../envs/diffusion.yaml"
     threads: 1  # experts side by side use cores better than threads within one
     resources:
-        mem_mb=12000,
-        runtime=720,
-    retries: 1
+        mem_mb=growing(12000),
+        runtime=720,  # a job out of time goes on from its checkpoint in the next attempt
+    retries: 3
     script:
         "../workflow_scripts/finetune_expert.py"

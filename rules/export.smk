@@ -32,7 +32,7 @@ rule export_dataset:
         "../envs/diffusion.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/export_dataset.py"

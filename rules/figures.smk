@@ -48,8 +48,8 @@ rule figure_grid:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=growing(4000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/figure_grid.py"
 
@@ -76,8 +76,8 @@ rule figure_training:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     script:
         "../workflow_scripts/figure_training.py"
 
@@ -109,8 +109,8 @@ rule figure_radiomics:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/figure_radiomics.py"
 
@@ -141,8 +141,8 @@ rule table_metrics:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     script:
         "../workflow_scripts/table_metrics.py"
 
@@ -170,8 +170,8 @@ rule figure_segmentation:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     script:
         "../workflow_scripts/figure_segmentation.py"
 
@@ -195,7 +195,7 @@ rule write_report:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/write_report.py"

@@ -36,8 +36,8 @@ rule tessellate_slices:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     script:
         "../workflow_scripts/tessellate_slices.py"
 
@@ -63,8 +63,8 @@ rule fit_domains:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     script:
         "../workflow_scripts/fit_domains.py"
 
@@ -89,8 +89,8 @@ rule partition_slices:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/partition_slices.py"
 
@@ -123,7 +123,7 @@ rule figure_partition:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     script:
         "../workflow_scripts/figure_partition.py"

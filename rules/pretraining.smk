@@ -20,8 +20,8 @@ rule pretrain_base:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=600,  # a job out of time goes on from its checkpoint in the next attempt
     retries: 3
     script:
         "../workflow_scripts/pretrain_base.py"

@@ -22,8 +22,8 @@ rule write_prompts:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     script:
         "../workflow_scripts/write_prompts.py"
 
@@ -55,7 +55,7 @@ rule draw_layouts:
         "../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     script:
         "../workflow_scripts/draw_layouts.py"

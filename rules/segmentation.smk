@@ -39,8 +39,8 @@ rule train_segmenter:
     # On a CPU, arms side by side are faster than arms one after another with several threads each.
     threads: config["threads"] if config["device"] == "cuda" else 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
     script:
         "../workflow_scripts/train_segmenter.py"
 
@@ -70,8 +70,8 @@ rule score_segmenter:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/score_segmenter.py"
 
@@ -111,8 +111,8 @@ rule measure_mask_fidelity:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/measure_mask_fidelity.py"
 
@@ -144,7 +144,7 @@ rule summarize_run:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     script:
         "../workflow_scripts/summarize_run.py"

@@ -36,8 +36,8 @@ rule synthesize_partitions:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_partitions.py"
 
@@ -63,8 +63,8 @@ rule merge_partitions:
         "../envs/diffusion.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(15),
     script:
         "../workflow_scripts/merge_partitions.py"
 
@@ -101,8 +101,8 @@ rule denoise_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=growing(6000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/denoise_slices.py"
 
@@ -138,8 +138,8 @@ rule synthesize_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=growing(6000),
+        runtime=growing(120),
     script:
         "../workflow_scripts/synthesize_slices.py"
 
@@ -177,7 +177,7 @@ rule synthesize_jointly:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=12000,
-        runtime=240,
+        mem_mb=growing(12000),
+        runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_jointly.py"

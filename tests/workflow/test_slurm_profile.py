@@ -1,0 +1,77 @@
+"""The SLURM profile and the resources of the rules, as far as they can be judged without a SLURM."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.workflow import CHECKOUT
+
+PROFILE = yaml.safe_load((CHECKOUT / "slurm" / "config.yaml").read_text())
+RULES = {
+    match[1]: match[0]
+    for path in sorted((CHECKOUT / "rules").glob("*.smk"))
+    for match in re.finditer(r"^ *rule (\w+):\n(?:(?!^ *rule ).*\n?)*", path.read_text(), re.MULTILINE)
+}
+
+
+def plan(directory: Path, profile: str, cwd: Path, *arguments: str) -> str:
+    """What a dry run of the tiny configuration says, called with the profile from the folder `cwd`."""
+    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--dry-run", "--directory", str(directory)]
+    command += ["--snakefile", str(CHECKOUT / "Snakefile"), *arguments]
+    command += ["--configfile", str(CHECKOUT / "config" / "tiny.yaml")]
+    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    return run.stdout
+
+
+def resources(plan: str, rule: str) -> dict[str, str]:
+    """The resources of the first job of a rule in the output of a dry run."""
+    line = re.search(rf"rule {rule}:\n(?:.+\n)*? +resources: (.*)", plan)[1]
+    return dict(part.split("=", 1) for part in line.split(", "))
+
+
+@pytest.mark.parametrize("place", ["checkout", "elsewhere"])
+def test_the_profile_is_read_from_any_working_directory(place: str, tmp_path: Path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    called = ("slurm", CHECKOUT) if place == "checkout" else (str(CHECKOUT / "slurm"), elsewhere)
+    output = plan(tmp_path, *called)
+    assert resources(output, "finetune_expert")["gres"] == "gpu:1"
+    assert "gres" not in resources(output, "split_cohort")
+
+
+def test_an_attempt_doubles_memory_and_time_but_not_the_time_of_what_resumes(tmp_path: Path):
+    first, third = (plan(tmp_path, str(CHECKOUT / "slurm"), tmp_path, *more) for more in ((), ("--attempt", "3")))
+    for rule, wanted in {
+        "extract_slices": ({"mem_mb": "4000", "runtime": "20"}, {"mem_mb": "16000", "runtime": "80"}),
+        "finetune_expert": ({"mem_mb": "12000", "runtime": "720"}, {"mem_mb": "48000", "runtime": "720"}),
+    }.items():
+        for output, expected in zip((first, third), wanted, strict=True):
+            assert expected.items() <= resources(output, rule).items()
+
+
+def test_every_rule_says_what_memory_and_time_it_needs():
+    jobs = {name: text for name, text in RULES.items() if "script:" in text}
+    lacking = [name for name, text in jobs.items() if "mem_mb=" not in text or "runtime=" not in text]
+    assert not lacking
+
+
+def test_every_rule_that_uses_a_device_asks_for_a_gpu_and_no_other():
+    with_device = {name for name, text in RULES.items() if 'config["device"]' in text}
+    assert set(PROFILE["set-resources"]) == with_device
+    assert {tuple(settings.items()) for settings in PROFILE["set-resources"].values()} == {(("gres", "gpu:1"),)}
+
+
+def test_groups_hold_rules_that_exist_and_use_no_gpu():
+    grouped = set(PROFILE["groups"])
+    assert grouped <= set(RULES)
+    assert not grouped & set(PROFILE["set-resources"])
+    assert set(PROFILE["groups"].values()) == set(PROFILE["group-components"])
+
+
+def test_what_talks_to_the_internet_or_to_snakemakes_records_runs_where_snakemake_runs():
+    assert {name for name, text in RULES.items() if "localrule: True" in text} == {"fetch_base", "write_report"}
