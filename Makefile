@@ -9,7 +9,7 @@ BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv demo status progress test test-slow test-envs lint bench lock clean
+.PHONY: help venv demo status progress test test-slow test-slurm test-envs lint bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,10 +31,14 @@ progress: ## show how far each training of RUN (demo) is; WATCH=10 shows it ever
 	@python3 -m mosaicmr.monitoring.overview results/$(RUN) $(if $(WATCH),--watch $(WATCH))
 
 test: venv ## run all tests but the slow ones, about fifteen minutes on two cores
-	python -m pytest -m "not slow and not envs"
+	python -m pytest -m "not slow and not slurm and not envs"
 
 test-slow: venv ## run the tests that `make test` leaves out
 	python -m pytest -m slow
+
+test-slurm: venv ## as root: install Debian's SLURM, start it on loopback, run the workflow and its accidents on it
+	bash tools/install_slurm.sh
+	python -m pytest -m slurm tests/slurm
 
 test-envs: venv ## build every environment of envs/ anew and import in it all that its scripts import; half an hour
 	python -m pytest -m envs

@@ -1,0 +1,37 @@
+"""The shipped profile on a SLURM without an accounting database, where `sacct` has nothing to say."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mosaicmr.io import load_table
+from tests.support.slurm_cluster import SlurmCluster, wait_for
+from tests.support.slurm_site import Site
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
+
+
+@pytest.fixture
+def cluster(start_cluster) -> Iterator[SlurmCluster]:
+    with start_cluster(accounting=False) as cluster:
+        yield cluster
+
+
+def test_jobs_end_and_cancelled_ones_run_again(cluster: SlurmCluster, tmp_path: Path):
+    sacct = subprocess.run(["sacct"], env=cluster.environment, capture_output=True, text=True, check=False)
+    assert sacct.returncode != 0 and "accounting storage is disabled" in sacct.stderr
+    site = Site(cluster, tmp_path)
+    try:
+        call = site.start("results/tiny/cohort/subjects.parquet")
+        running = ("squeue", "-h", "-t", "running", "-o", "%i")
+        cluster.ask("scancel", wait_for("the first job", lambda: cluster.ask(*running), timeout=120))
+        site.finish(call)
+    finally:
+        site.stop()
+    states = cluster.ask("squeue", "-h", "--states=all", "--sort=i", "-o", "%T %l").splitlines()
+    assert states[0] == "CANCELLED 1:30:00"
+    assert states[1] == "COMPLETED 3:00:00"  # twice the time at the second attempt
+    assert set(states[2:]) == {"COMPLETED " + limit for limit in ("15:00", "30:00")}
+    assert len(load_table(site.results / "cohort" / "subjects.parquet")) == 6

@@ -1,0 +1,90 @@
+"""A user's side of a cluster: a working directory, the shipped profile with a site's settings, calls of Snakemake."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.slurm_cluster import SlurmCluster
+from tests.support.workflow import CHECKOUT
+
+# What stands in slurm/config.yaml, and what a site with these partitions and so small a cluster puts there.
+SITE = {
+    "  # slurm_partition: cpu": "  slurm_partition: cpu",
+    "    # slurm_partition: gpu": "    slurm_partition: gpu",
+    "jobs: 100": "jobs: 4",
+    "slurm-init-seconds-before-status-checks: 30": "slurm-init-seconds-before-status-checks: 3",
+    "latency-wait: 60": "latency-wait: 5",
+}
+
+
+@dataclass
+class Site:
+    """Calls of `snakemake --profile slurm` in `directory`, on config/tiny.yaml with more of --config in `config`."""
+
+    cluster: SlurmCluster
+    directory: Path
+    config: Sequence[str] = ()
+    calls: list[subprocess.Popen] = field(default_factory=list)
+
+    @property
+    def results(self) -> Path:
+        return self.directory / "results" / "tiny"
+
+    def start(self, *arguments: str, edits: Mapping[str, str] | None = None) -> subprocess.Popen:
+        """Start Snakemake with the shipped profile, edited as SITE and `edits` say, and return at once."""
+        self._write_profile({**SITE, **(edits or {})})
+        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--snakefile", str(CHECKOUT / "Snakefile")]
+        command += [*arguments, "--configfile", str(CHECKOUT / "config" / "tiny.yaml")]
+        command += ["--config", "base={model: base}", *self.config]
+        with self.log.open("w") as log:
+            call = subprocess.Popen(
+                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.calls.append(call)
+        return call
+
+    @property
+    def log(self) -> Path:
+        """What the last call of Snakemake said."""
+        return self.directory / "snakemake.log"
+
+    def finish(self, call: subprocess.Popen, timeout: int = 1200) -> None:
+        """Wait until Snakemake ends, and require that it ended well. Kills it after `timeout` seconds."""
+        try:
+            code = call.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise AssertionError(f"no end after {timeout} s:\n{self._tail()}") from None
+        assert code == 0, self._tail()
+
+    def run(self, *arguments: str, edits: Mapping[str, str] | None = None, timeout: int = 1200) -> None:
+        """Start Snakemake and wait for its good end."""
+        self.finish(self.start(*arguments, edits=edits), timeout)
+
+    def copy(self, directory: Path) -> "Site":
+        """The same working directory with all that it holds, elsewhere."""
+        shutil.copytree(self.directory, directory)
+        return Site(self.cluster, directory, self.config)
+
+    def stop(self) -> None:
+        """Kill what of this site's calls still runs."""
+        for call in self.calls:
+            if call.poll() is None:
+                os.killpg(call.pid, signal.SIGKILL)
+                call.wait()
+
+    def _write_profile(self, edits: Mapping[str, str]) -> None:
+        lines = (CHECKOUT / "slurm" / "config.yaml").read_text().splitlines()
+        for before, after in edits.items():
+            assert lines.count(before) == 1, f"slurm/config.yaml has no line '{before}'"
+            lines[lines.index(before)] = after
+        (self.directory / "slurm").mkdir(exist_ok=True)
+        (self.directory / "slurm" / "config.yaml").write_text("\n".join(lines) + "\n")
+
+    def _tail(self) -> str:
+        return self.log.read_text()[-6000:]
