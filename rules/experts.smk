@@ -39,6 +39,5 @@ rule finetune_expert:
     resources:
         mem_mb=growing(12000),
         runtime=720,  # a job out of time goes on from its checkpoint in the next attempt
-    retries: 3
     script:
         "../workflow_scripts/finetune_expert.py"

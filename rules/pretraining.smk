@@ -22,6 +22,5 @@ rule pretrain_base:
     resources:
         mem_mb=growing(8000),
         runtime=600,  # a job out of time goes on from its checkpoint in the next attempt
-    retries: 3
     script:
         "../workflow_scripts/pretrain_base.py"

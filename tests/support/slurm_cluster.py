@@ -173,7 +173,8 @@ class SlurmCluster:
     def start_node(self, node: str) -> None:
         """Start the slurmd of a node and wait until the node takes jobs."""
         self._start(node, "slurmd", "-D", "-N", node)
-        wait_for(f"node {node}", lambda: self.ask("sinfo", "-h", "-n", node, "-o", "%T").split()[:1] == ["idle"])
+        states = ("sinfo", "-h", "-n", node, "-o", "%T")
+        wait_for(f"node {node}", lambda: self.ask(*states).split()[:1] in (["idle"], ["mixed"]))
 
     def stop(self) -> None:
         """Cancel all jobs, and stop every daemon that was started, the last one first."""

@@ -60,6 +60,12 @@ def test_every_rule_says_what_memory_and_time_it_needs():
     assert not lacking
 
 
+def test_no_rule_retries_by_itself():
+    # On a cluster, the Snakemake inside a job would do so too, with the memory of the attempt that was killed.
+    assert not [name for name, text in RULES.items() if re.search(r"^ +retries:", text, re.MULTILINE)]
+    assert PROFILE["retries"] >= 1
+
+
 def test_every_rule_that_uses_a_device_asks_for_a_gpu_and_no_other():
     with_device = {name for name, text in RULES.items() if 'config["device"]' in text}
     assert set(PROFILE["set-resources"]) == with_device
