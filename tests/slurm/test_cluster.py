@@ -47,11 +47,16 @@ def first_step(site: Site, expert: str) -> int:
     return int(re.search(rf"expert {expert}: \d+ slices, steps (\d+) to {STEPS}", log)[1])
 
 
+def targets(*experts: str) -> list[str]:
+    """What to ask Snakemake for to get these experts."""
+    return [f"results/tiny/experts/{expert}/adapter_model.safetensors" for expert in experts]
+
+
 def forget(site: Site, *experts: str) -> list[str]:
     """Delete experts, and return the targets that make them again."""
     for expert in experts:
         shutil.rmtree(site.results / "experts" / expert)
-    return [f"results/tiny/experts/{expert}/adapter_model.safetensors" for expert in experts]
+    return targets(*experts)
 
 
 def wait_for_checkpoint(site: Site, expert: str) -> str:
@@ -121,8 +126,10 @@ def finished(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) ->
     placements = Placements(cluster)
     with contextlib.ExitStack() as stack:
         stack.callback(site.stop)
+        # Up to the experts first: with other jobs ready beside them, these would get some of the four GPUs.
         with placements.watched():
-            site.run(timeout=2700)
+            site.run(*targets(*EXPERTS), timeout=2700)
+        site.run(timeout=2700)
         yield Finished(site, cluster.records(), placements.found)
 
 
@@ -228,8 +235,8 @@ def test_a_preempted_job_and_one_whose_node_goes_down_go_on_elsewhere(site: Site
 
 def test_a_killed_snakemake_leaves_what_a_rerun_completes(site: Site, finished: Finished):
     cluster, before = site.cluster, site.cluster.last_job()
-    targets = forget(site, "whole")
-    call = site.start(*targets)
+    wanted = forget(site, "whole")
+    call = site.start(*wanted)
     job = wait_for_checkpoint(site, "whole")
     os.kill(call.pid, signal.SIGKILL)
     call.wait()
@@ -242,7 +249,7 @@ def test_a_killed_snakemake_leaves_what_a_rerun_completes(site: Site, finished: 
     wait_for("the end of the job", lambda: not cluster.ask("squeue", "-h"))
     site.run("--unlock")
     # With accounting, a site may have Snakemake ask that.
-    site.run(*targets, edits={"slurm-status-command: squeue": "slurm-status-command: sacct"})
+    site.run(*wanted, edits={"slurm-status-command: squeue": "slurm-status-command: sacct"})
 
     records = starts_of(cluster.records(before), "whole")
     assert [record.state.split()[0] for record in records] == ["CANCELLED", "COMPLETED"]
