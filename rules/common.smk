@@ -85,9 +85,9 @@ try:
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
     SUBJECTS = find_shards()
-    # A base model in the checkout is found from any working directory.
+    # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
-        config["base"]["model"] = str(CHECKOUT / config["base"]["model"])
+        config["base"]["model"] = os.path.relpath(CHECKOUT / config["base"]["model"])
     FETCHED_BASE = snapshot_folder(config["base"])
 except InputError as error:
     sys.exit(str(error))

@@ -1,6 +1,6 @@
 """Figures, tables and the report, as PDF for a paper and PNG for the eye."""
 
-CAPTIONS = sorted(str(path) for path in (CHECKOUT / "docs" / "captions").glob("*.rst"))  # beside the figures
+CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.rst")))  # beside the figures
 FIGURES = [
     at("figures", "partition.png"),
     *expand(at("figures", "grid_{variant}.png"), variant=VARIANTS),
