@@ -9,7 +9,7 @@ BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv demo status progress test test-slow test-slurm test-envs lint bench lock clean
+.PHONY: help venv demo status progress test test-slow test-slurm test-envs lint bench lock envs clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,9 +55,13 @@ bench: venv ## measure: time to plan the jobs, and where the time of the demo go
 	python benchmarks/stages.py results/demo
 	python benchmarks/constants.py results/demo
 
-lock: .venv/.installed ## write requirements.lock and the pins in envs/ from what is installed in .venv
+# No prerequisite: setting up .venv would put the old versions back.
+lock: ## write requirements.lock, envs/ and docs/Dockerfile from what is installed in .venv
 	python tools/lock.py
 	touch .venv/.installed
+
+envs: ## write the pins in envs/ and docs/Dockerfile from requirements.lock
+	python tools/lock.py --keep-lock
 
 clean: ## remove what the demo and the tools wrote, but not .venv
 	rm -rf results/demo .pytest_cache .ruff_cache

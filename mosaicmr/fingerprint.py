@@ -1,7 +1,7 @@
 """A fingerprint of the code that a script really runs, so that only what an edit can change is run again.
 
 Snakemake sees a change in a rule's own script, not in the modules it imports. Each rule therefore carries this
-fingerprint as a parameter. Comments, docstrings and layout do not enter it.
+fingerprint as a parameter. Comments, docstrings, layout and the number of a release do not enter it.
 """
 
 import ast
@@ -66,8 +66,13 @@ def _parse(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+    tree.body = [node for node in tree.body if not _is_version(node)]
     imports = tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
     return ast.unparse(tree), imports
+
+
+def _is_version(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__"
 
 
 def _code(path: Path) -> str:

@@ -5,7 +5,8 @@ if HUB_MODEL:
     rule fetch_base:
         """Fetch the base model's files from the Hugging Face hub, once for all jobs and runs."""
         output:
-            directory(config["base"]["model"]),
+            # With the checksums of all others, so that it stands for them.
+            os.path.join(config["base"]["model"], ORIGIN),
         params:
             model=HUB_MODEL,
             revision=config["base"]["revision"],

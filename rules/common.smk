@@ -14,7 +14,7 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts
-from mosaicmr.diffusion.hub_id import snapshot_folder
+from mosaicmr.diffusion.hub_id import ORIGIN, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import domain_names
@@ -46,11 +46,16 @@ def shard_files(wildcards):
     return [str(file) for subject in SUBJECTS[wildcards.shard] for file in subject.files]
 
 
+def in_order(value):
+    """A value of the configuration with the keys of its groups sorted: their order in a file means nothing."""
+    return {key: in_order(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
+
+
 def growing(base):
-    """Memory (MB) or time (minutes) that doubles with each new attempt of a job that was killed for want of it."""
+    """Memory (MB) or time (minutes) that grows with each new attempt of a job that was killed for want of it."""
 
     def resource(wildcards, attempt):
-        return base * 2 ** (attempt - 1)
+        return base * attempt
 
     return resource
 
@@ -61,9 +66,9 @@ def base_model(wildcards):
 
 
 def base_files(wildcards):
-    """The files of the base model, without its card; its whole folder where a rule fetches it from the hub."""
+    """The files of the base model, without its card; of one that a rule fetches from the hub, the record of them."""
     if HUB_MODEL:
-        return [config["base"]["model"]]
+        return [os.path.join(config["base"]["model"], ORIGIN)]
     files = Path(config["base"]["model"]).rglob("*")
     return sorted(str(file) for file in files if file.suffix in (".json", ".txt", ".safetensors"))
 
@@ -99,12 +104,14 @@ if HUB_MODEL:
 else:
     config["base"]["revision"] = None
 
+# Variants stay in the order of the file, which is that of tables and figures.
+VARIANTS = {name: in_order(variant) for name, variant in config["synthesis"]["variants"].items()}
+config.update(in_order(config))
 SHARDS = list(SUBJECTS)
 PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []
 DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
 EXPERTS = [*DOMAINS, "whole"]
 BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]
-VARIANTS = config["synthesis"]["variants"]
 INDEPENDENT = variants_of("independent")
 JOINT = variants_of("joint")
 SINGLE = variants_of("single")

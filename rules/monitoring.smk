@@ -24,9 +24,11 @@ def expected_trainings():
 
 
 onstart:
+    warn_of_other_triggers()
     save_json(at("progress", EXPECTED), expected_trainings())
 
 
 onerror:
-    mark_failed(WATCHER.failed(), at("progress"))
+    # The report first: on a full disk nothing can be marked.
     snakemake_logger.error(report(WATCHER.failed()))
+    mark_failed(WATCHER.failed(), at("progress"))

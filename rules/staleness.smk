@@ -4,18 +4,34 @@ Included after all rules, because it adds to each. Snakemake compares the parame
 their names, a seed that changes from 1 to 24 is not seen where another parameter is 24.
 """
 
-from snakemake.io import AnnotatedString
+import inspect
+
+from snakemake.logging import logger as snakemake_logger
+from snakemake.settings.types import RerunTrigger
 
 from mosaicmr.fingerprint import environment_fingerprint
 
 
 def named_values(params):
-    """The function that gives a job's parameters by name."""
+    """The function that gives a job's parameters by name, but for those that are made from its input and output."""
+    wanted = {name: value for name, value in params.items() if not callable(value) or of_wildcards(value)}
     return lambda wildcards: {
-        name: value(wildcards) if callable(value) else value
-        for name, value in params.items()
-        if not isinstance(value, AnnotatedString)  # made from input or output paths
+        name: in_order(value(wildcards) if callable(value) else value) for name, value in wanted.items()
     }
+
+
+def of_wildcards(function):
+    """Whether a function of a rule asks for the wildcards and nothing else."""
+    return list(inspect.signature(function).parameters) == ["wildcards"]
+
+
+def warn_of_other_triggers():
+    """Say so where a profile in the folder that Snakemake is called from has taken the place of profiles/default."""
+    if RerunTrigger.CODE in workflow.rerun_triggers:
+        snakemake_logger.warning(
+            "The profile profiles/default of this checkout is not in use: a comment in a script makes all that follows "
+            "from it stale. Call snakemake from another folder, or name that profile with --workflow-profile."
+        )
 
 
 for each in workflow.rules:

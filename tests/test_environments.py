@@ -32,8 +32,7 @@ BUILDS_PYRADIOMICS = {"cython", "setuptools", "versioneer", "wheel"}
 
 
 def locked() -> dict[str, str]:
-    lines = (CHECKOUT / "requirements.lock").read_text().splitlines()
-    return dict(line.split("==") for line in lines if not line.startswith("#"))
+    return lock.read_lock()
 
 
 def direct_dependencies() -> set[str]:

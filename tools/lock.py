@@ -1,5 +1,7 @@
 """Write requirements.lock, the pins in envs/ and docs/Dockerfile, all from what is installed where this runs.
 
+With --keep-lock, take the versions from requirements.lock instead, and leave it as it is.
+
 requirements.lock: the exact version of every package, direct or not, that pyproject.toml needs. envs/<name>.yaml: the
 same versions of what [tool.mosaicmr.environments] names for it, and of all that this needs.
 """
@@ -84,14 +86,27 @@ def post_deploy_text(name: str, versions: dict[str, str]) -> str | None:
     return re.sub(r"([\w.-]+)==([\w.]+)", pin, path.read_text()) if path.exists() else None
 
 
-def main() -> None:
-    project = read_project()
+def read_lock() -> dict[str, str]:
+    """The versions by package name in requirements.lock."""
+    lines = (CHECKOUT / "requirements.lock").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def write_lock(project: dict) -> None:
+    """Write requirements.lock from what is installed."""
     groups = project["dependency-groups"].values()
     versions = closure([*project["project"]["dependencies"], *(text for group in groups for text in group)])
     lines = [f"{name}=={version}\n" for name, version in sorted(versions.items())]
     (CHECKOUT / "requirements.lock").write_text(HEADER + "".join(lines))
+
+
+def main() -> None:
+    project = read_project()
+    if "--keep-lock" not in sys.argv[1:]:
+        write_lock(project)
+    locked = read_lock()
     for name, needs in environment_needs(project).items():
-        pins = closure(needs)
+        pins = {package: locked[package] for package in closure(needs)}
         (ENVIRONMENTS / f"{name}.yaml").write_text(environment_text(name, pins))
         script = post_deploy_text(name, pins)
         if script is not None:

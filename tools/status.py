@@ -39,7 +39,7 @@ def report(workflow: Workflow, detailed: bool = False) -> None:
             stage = Path(str(rule.snakefile)).stem
             print(stage)
         total, old = len(jobs[rule.name]), len(stale[rule.name])
-        lines = list(explain(workflow, stale[rule.name])) or [""]
+        lines = [*explain(workflow, stale[rule.name]), *unrecorded(workflow, jobs[rule.name])] or [""]
         print(f"  {rule.name:32}{total:6}{total - old:7}{old:7}   {lines[0]}".rstrip())
         for line in lines[1:]:
             print(f"{'':57}{line}")
@@ -62,6 +62,15 @@ def explain(workflow: Workflow, jobs: list[Job]) -> Iterator[str]:
         yield f"and {len(counted) - REASONS_SHOWN} more reasons"
     if followed:
         yield f"follows {', '.join(sorted(followed))}"
+
+
+def unrecorded(workflow: Workflow, jobs: list[Job]) -> Iterator[str]:
+    """How many outputs were not made by this folder's Snakemake, or have lost its record: it takes them as they are."""
+    count = sum(
+        any(Path(path).exists() and not workflow.persistence.metadata(path) for path in job.output) for job in jobs
+    )
+    if count:
+        yield f"no record of how it was made, taken as it is ({count} of {len(jobs)})"
 
 
 def reasons(workflow: Workflow, job: Job) -> Iterator[str]:

@@ -49,10 +49,12 @@ def fetch_snapshot(model: str, revision: str, folder: str | Path) -> None:
             f"base.model is the hub id '{model}' at the commit {revision}, which cannot be fetched ({cause}): correct "
             "base.model and base.revision, run Snakemake where the hub can be reached, or name a folder."
         ) from error
-    _verify(partial, {name: files[name].lfs.sha256 for name in names if files[name].lfs})
+    checksums = {name: files[name].lfs.sha256 for name in names if files[name].lfs}
+    _verify(partial, checksums)
     shutil.rmtree(partial / ".cache", ignore_errors=True)  # the hub library's notes for going on
-    save_json(partial / ORIGIN, {"model": model, "revision": revision})
+    save_json(partial / ORIGIN, {"model": model, "revision": revision, "sha256": checksums})
     folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what is left of one whose record was deleted
     os.replace(partial, folder)
 
 

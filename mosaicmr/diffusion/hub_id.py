@@ -7,7 +7,7 @@ from typing import Any
 
 from mosaicmr.errors import InputError
 
-ORIGIN = "origin.json"  # in the folder of a fetched model: its hub id and commit
+ORIGIN = "origin.json"  # in the folder of a fetched model: its hub id, commit and checksums
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 
 

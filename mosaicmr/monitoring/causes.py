@@ -14,13 +14,15 @@ class Evidence:
     """What is known of a failed job.
 
     own_log: the tail of the log that its rule names, empty where it wrote none. other: tails of the executor's logs and
-    what Snakemake said of the job. resources: those it asked for.
+    what Snakemake said of the job. resources: those it asked for. submitted: False where it belongs to a group
+    of jobs that got no number from the cluster.
     """
 
     rule: str
     own_log: str
     other: str
     resources: dict = field(default_factory=dict)
+    submitted: bool = True
 
     @property
     def text(self) -> str:
@@ -76,6 +78,12 @@ def _exception(found: re.Match, evidence: Evidence) -> str:
 def _unknown(evidence: Evidence) -> str:
     if evidence.own_log:
         return "None is known for these lines: read the whole log."
+    if not evidence.submitted:
+        return (
+            "The cluster did not take the group of jobs that it belongs to, and Snakemake does not repeat why: correct "
+            f"account, partition, memory or time of {evidence.rule} in the profile; with `groups` removed from the "
+            "profile, the words of sbatch stand here."
+        )
     return (
         "It ended before it began its log, most often because its environment lacks a package or its node cannot read "
         "this folder: what it printed stands above, where Snakemake reports the error."
@@ -100,7 +108,15 @@ CAUSES: tuple[tuple[str, Callable[[re.Match, Evidence], str]], ...] = (
     ),
     (r"DUE TO PREEMPTION|status is: 'PREEMPTED'", _sentence("SLURM gave its node to another job: {again}.")),
     (
-        r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED",
+        r"Batch job submission failed: (.+?)['.]*$"
+        r"|SLURM (?:sbatch|job submission) failed\. The error message was '?(.+?)['.]*$",
+        lambda found, evidence: (
+            f"SLURM refused the job ({next(filter(None, found.groups())).strip()}): correct account, partition, gres, "
+            f"memory or time of {evidence.rule} in the profile."
+        ),
+    ),
+    (
+        r"CUDA out of memory|CUDA error: out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED",
         _sentence(
             "The GPU's memory was not enough: lower the batch size that {rule} uses in the configuration, or ask for a "
             "GPU with more memory."

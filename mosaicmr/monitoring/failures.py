@@ -155,6 +155,7 @@ def cause_of(job: Job) -> str:
             # A job that SLURM itself started anew has the ends of several starts in one log: the last one counts.
             other="\n".join([*job.said, *(_tail(path).rpartition(SNAKEMAKE_STARTS)[2] for path in others)]),
             resources=job.resources,
+            submitted=bool(job.external or not job.group),
         )
     )
 
@@ -171,6 +172,8 @@ def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
+            continue
+        if not isinstance(record, dict):
             continue
         if record.get("state") == "done":  # of a training before this one, which failed before it began
             record = {"name": record.get("name"), "step": 0, "steps": record.get("steps")}

@@ -1,7 +1,7 @@
 """How far each training of a run is: `python -m mosaicmr.monitoring.overview results/demo` (`make progress`).
 
 Reads small JSON files on the file system that the jobs share, so it works on a login node. Imports the standard library
-only, so it answers at once and with any Python.
+only, so it answers at once and with any Python from 3.11 on.
 """
 
 import argparse

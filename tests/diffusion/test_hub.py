@@ -1,5 +1,6 @@
 """What is fetched from the hub: one copy of the weights, whole, pinned, checked; and what is said when it cannot be."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -75,7 +76,11 @@ def test_one_copy_of_the_weights_is_fetched_and_can_be_read(hub: Hub, published:
     assert hub.sent() == read - set(SUPERFLUOUS)
     fetched = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert fetched == hub.sent() | {"origin.json"}
-    assert load_json(folder / "origin.json") == {"model": MODEL, "revision": COMMIT}
+    origin = load_json(folder / "origin.json")
+    assert (origin["model"], origin["revision"]) == (MODEL, COMMIT)
+    for name, checksum in origin["sha256"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+    assert origin["sha256"]
     assert not is_bundled(folder)
     assert base_name(folder) == MODEL
     assert load_unet(folder, ["T1"]).config.in_channels > load_codec(folder).channels

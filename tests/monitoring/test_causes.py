@@ -34,6 +34,12 @@ def cause(own_log: str = STEP, other: str = "", rule: str = "finetune_expert") -
         (STATUS.format("OUT_OF_MEMORY"), "more memory"),
         ("ModuleNotFoundError: No module named 'peft'", "lacks the Python package 'peft': run `make venv`"),
         ("OSError: [Errno 122] Disk quota exceeded", "disk is full"),
+        (
+            "SLURM sbatch failed. The error message was 'sbatch: error: invalid partition specified: gpus\n"
+            "sbatch: error: Batch job submission failed: Invalid partition name specified'.\n    sbatch call:",
+            "SLURM refused the job (Invalid partition name specified): correct account, partition",
+        ),
+        ("SLURM sbatch failed. The error message was 'No such binary'.", "refused the job (No such binary): correct"),
     ],
 )
 def test_what_the_cluster_says_is_recognised(other: str, words: str):
@@ -44,6 +50,7 @@ def test_what_the_cluster_says_is_recognised(other: str, words: str):
     ("line", "words"),
     [
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", "The GPU's memory was not enough"),
+        ("torch.AcceleratorError: CUDA error: out of memory", "The GPU's memory was not enough"),
         (
             "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate",
             "more memory",
@@ -67,6 +74,11 @@ def test_a_sentence_for_the_user_is_given_as_it_is():
 def test_the_scheduler_is_believed_before_the_job():
     other = "slurmstepd: error: *** JOB 5 ON n1 CANCELLED AT 2026-05-01T05:36:12 DUE TO TIME LIMIT ***\nKilled"
     assert "time limit" in cause(own_log=f"{STEP}KeyError: 'x'\n", other=other)
+
+
+def test_a_group_that_the_cluster_did_not_take_is_told_so():
+    refused = Evidence("extract_slices", "", "Error in group shards", {}, submitted=False)
+    assert "did not take the group" in likely_cause(refused)
 
 
 def test_only_a_training_goes_on_from_its_checkpoint():

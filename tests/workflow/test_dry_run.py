@@ -35,6 +35,10 @@ def test_the_tiny_configuration_plans_shards_and_batches(tmp_path: Path):
     assert jobs["draw_layouts"] == 1
 
 
+def test_pretraining_plans_its_one_job(tmp_path: Path):
+    assert planned(snakemake(tmp_path, "--dry-run", "pretrain_base")) == {"pretrain_base": 1}
+
+
 def test_a_real_cohort_plans_no_phantom(tmp_path: Path, cohort: Path):
     jobs = planned(snakemake(tmp_path, "--dry-run", "--config", "run=brats", f"cohort_dir={cohort}", configs=["brats"]))
     assert "build_phantom" not in jobs

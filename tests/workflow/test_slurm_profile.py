@@ -44,11 +44,11 @@ def test_the_profile_is_read_from_any_working_directory(place: str, tmp_path: Pa
     assert "gres" not in resources(output, "split_cohort")
 
 
-def test_an_attempt_doubles_memory_and_time_but_not_the_time_of_what_resumes(tmp_path: Path):
+def test_an_attempt_raises_memory_and_time_but_not_the_time_of_what_resumes(tmp_path: Path):
     first, third = (plan(tmp_path, str(CHECKOUT / "slurm"), tmp_path, *more) for more in ((), ("--attempt", "3")))
     for rule, wanted in {
-        "extract_slices": ({"mem_mb": "6000", "runtime": "20"}, {"mem_mb": "24000", "runtime": "80"}),
-        "finetune_expert": ({"mem_mb": "12000", "runtime": "720"}, {"mem_mb": "48000", "runtime": "720"}),
+        "extract_slices": ({"mem_mb": "6000", "runtime": "20"}, {"mem_mb": "18000", "runtime": "60"}),
+        "finetune_expert": ({"mem_mb": "12000", "runtime": "720"}, {"mem_mb": "36000", "runtime": "720"}),
     }.items():
         for output, expected in zip((first, third), wanted, strict=True):
             assert expected.items() <= resources(output, rule).items()
