@@ -109,7 +109,7 @@ CAUSES: tuple[tuple[str, Callable[[re.Match, Evidence], str]], ...] = (
     (r"DUE TO PREEMPTION|status is: 'PREEMPTED'", _sentence("SLURM gave its node to another job: {again}.")),
     (
         r"Batch job submission failed: (.+?)['.]*$"
-        r"|SLURM (?:sbatch|job submission) failed\. The error message was '?(.+?)['.]*$",
+        r"|SLURM (?:sbatch|job submission) failed\. The error message was '?(?:sbatch: error: )?(.+?)['.]*$",
         lambda found, evidence: (
             f"SLURM refused the job ({next(filter(None, found.groups())).strip()}): correct account, partition, gres, "
             f"memory or time of {evidence.rule} in the profile."

@@ -37,7 +37,7 @@ def cause(own_log: str = STEP, other: str = "", rule: str = "finetune_expert") -
         (
             "SLURM sbatch failed. The error message was 'sbatch: error: invalid partition specified: gpus\n"
             "sbatch: error: Batch job submission failed: Invalid partition name specified'.\n    sbatch call:",
-            "SLURM refused the job (Invalid partition name specified): correct account, partition",
+            "SLURM refused the job (invalid partition specified: gpus): correct account, partition",
         ),
         ("SLURM sbatch failed. The error message was 'No such binary'.", "refused the job (No such binary): correct"),
     ],
