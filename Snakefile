@@ -36,7 +36,8 @@ rule all:
     """Make everything of the run: experts, data set, evaluation, figures and report."""
     default_target: True
     input:
-        # Named, because Snakemake does not miss a file in the middle of the flow.
+        # Named, because Snakemake does not miss a file in the middle of the flow; a check that failed leaves none behind.
+        expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
         expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         at("summary.json"),
         at("dataset"),

@@ -7,6 +7,7 @@ Takes the arguments of `snakemake`, plans the run as it would, and runs nothing.
 
 import ast
 import logging
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -128,9 +129,12 @@ def differences(name: str, before: object, now: object) -> Iterator[str]:
 
 
 def edited_files(job: Job) -> list[str]:
-    """Files of the code behind a job's script that were written after its output; a checkout dates them anew."""
+    """Files of the code behind a job's script that were written after its output; a checkout dates them anew.
+
+    None where the output is gone, and with it its date.
+    """
     script = CHECKOUT / "workflow_scripts" / f"{job.rule.name}.py"
-    made = min((Path(path).stat().st_mtime for path in job.output if Path(path).exists()), default=0.0)
+    made = min((Path(path).stat().st_mtime for path in job.output if Path(path).exists()), default=math.inf)
     closure = [script, *import_closure(script, CHECKOUT / "mosaicmr")]
     newer = sorted((path for path in closure if path.stat().st_mtime > made), key=lambda path: -path.stat().st_mtime)
     return [str(path.relative_to(CHECKOUT)) for path in newer[:REASONS_SHOWN]]
