@@ -31,8 +31,8 @@ def test_the_paper_configuration_runs_on_a_stable_diffusion_of_the_hub(
     targets = [f"results/paper/{path}" for path in ("dataset", "synthetic/single/slices/b0001.safetensors")]
     with serve_hub(MODEL, tiny_stable_diffusion) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        fetched = tmp_path / "results" / "models" / MODEL.replace("/", "--") / COMMIT
-        run = snakemake(tmp_path, str(fetched.relative_to(tmp_path)), "--config", *config, configs=["paper", "tiny"])
+        fetched = f"results/models/{MODEL.replace('/', '--')}/{COMMIT}/origin.json"
+        run = snakemake(tmp_path, fetched, "--config", *config, configs=["paper", "tiny"])
         assert run.returncode == 0, run.stdout[-6000:]
     # From here on there is no hub any more.
     run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=1800)
