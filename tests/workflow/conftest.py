@@ -1,11 +1,13 @@
 """One finished tiny run, shared by the tests that look at it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.planner import Planner
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 from tests.support.workflow import copy_checkout, snakemake
 
@@ -51,3 +53,10 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     run = snakemake(directory, *config, configs=["tiny"], timeout=1800, checkout=directory)
     assert run.returncode == 0, run.stdout[-6000:]
     return TinyRun(directory, run.stdout)
+
+
+@pytest.fixture(scope="session")
+def planner(tiny_run: TinyRun) -> Iterator[Planner]:
+    """Which jobs the finished tiny run would run again, after an edit."""
+    with Planner(tiny_run.directory) as planner:
+        yield planner
