@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
+from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.io import load_json
 
 BACKGROUND_CEILING = 0.02  # decoded values below it are background: no tissue of a normalised scan is that dark
@@ -18,7 +19,8 @@ class Codec:
 
     unshuffle: side of the pixel blocks folded into channels before encoding (1 for none); colours: channels that a
     grey image is repeated to (3 for Stable Diffusion); mean, std: float [channels], so that normalised latents have
-    about zero mean and unit variance.
+    about zero mean and unit variance; transform: what the autoencoder's latents and slices are added to, None for
+    nothing.
     """
 
     autoencoder: AutoencoderKL
@@ -26,6 +28,7 @@ class Codec:
     colours: int
     mean: torch.Tensor
     std: torch.Tensor
+    transform: PatchTransform | None = None
 
     @classmethod
     def bundled(cls, folder: str | Path) -> "Codec":
@@ -35,7 +38,8 @@ class Codec:
             Path(folder) / "vae", use_safetensors=True, torch_dtype=torch.float32
         )
         mean, std = (torch.tensor(facts[name], dtype=torch.float32) for name in ("latent_mean", "latent_std"))
-        return cls(autoencoder.eval(), facts["pixel_unshuffle"], 1, mean, std)
+        transform = PatchTransform.from_components(facts["components"], facts["deviations"])
+        return cls(autoencoder.eval(), facts["pixel_unshuffle"], 1, mean, std, transform)
 
     @classmethod
     def stable_diffusion(cls, autoencoder: AutoencoderKL) -> "Codec":
@@ -69,11 +73,12 @@ class Codec:
         """
         n, modalities, height, width = images.shape
         pixels = images.to(self.device).float().reshape(n * modalities, 1, height, width) * 2 - 1
-        pixels = F.pixel_unshuffle(pixels, self.unshuffle)
+        folded = F.pixel_unshuffle(pixels, self.unshuffle)
         if self.colours > 1:
-            pixels = pixels.expand(-1, self.colours, -1, -1)
-        posterior = self.autoencoder.encode(pixels).latent_dist
-        mean = (posterior.mean - self._column(self.mean)) / self._column(self.std)
+            folded = folded.expand(-1, self.colours, -1, -1)
+        posterior = self.autoencoder.encode(folded).latent_dist
+        mean = posterior.mean if self.transform is None else posterior.mean + self.transform.encode(pixels)
+        mean = (mean - self._column(self.mean)) / self._column(self.std)
         std = posterior.std / self._column(self.std)
         return tuple(part.reshape(n, modalities * self.channels, *part.shape[2:]) for part in (mean, std))
 
@@ -82,10 +87,14 @@ class Codec:
         """Slices float32 [n, M, H, W] in [0, 1] of normalised latents [n, M * channels, h, w]; dark background is 0."""
         n, stacked, height, width = latents.shape
         each = latents.to(self.device).float().reshape(-1, self.channels, height, width)
-        pixels = self.autoencoder.decode(each * self._column(self.std) + self._column(self.mean)).sample
+        each = each * self._column(self.std) + self._column(self.mean)
+        pixels = self.autoencoder.decode(each).sample
         if self.colours > 1:
             pixels = pixels.mean(1, keepdim=True)
-        images = (F.pixel_shuffle(pixels, self.unshuffle) + 1) / 2
+        pixels = F.pixel_shuffle(pixels, self.unshuffle)
+        if self.transform is not None:
+            pixels = pixels + self.transform.decode(each)
+        images = (pixels + 1) / 2
         images = images.reshape(n, stacked // self.channels, *images.shape[2:]).clamp(0, 1)
         return torch.where(images < BACKGROUND_CEILING, torch.zeros_like(images), images)
 

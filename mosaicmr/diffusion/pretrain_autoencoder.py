@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torchmetrics.functional.image import structural_similarity_index_measure
 
+from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
 from mosaicmr.seeds import torch_generator
 
@@ -18,6 +20,8 @@ logger = logging.getLogger("mosaicmr")
 
 UNSHUFFLE = 2  # folding 2x2 pixels into channels quarters the cost of the layers at full resolution
 INITIAL_LOG_VARIANCE = -6.0
+SSIM_WEIGHT = 0.1
+SSIM_EVERY = 4  # one image in so many of a batch: SSIM costs more than the networks do
 
 
 @dataclass(frozen=True)
@@ -47,20 +51,28 @@ def build_autoencoder(settings: AutoencoderSettings) -> AutoencoderKL:
         norm_num_groups=16,
         mid_block_add_attention=False,
     )
-    # A posterior as wide as the prior would drown the signal for the first thousand steps.
     with torch.no_grad():
+        # At first the networks add nothing to the patch transform.
+        for tensor in (*autoencoder.quant_conv.parameters(), *autoencoder.decoder.conv_out.parameters()):
+            tensor.zero_()
+        # A posterior as wide as the prior would drown the signal for the first thousand steps.
         autoencoder.quant_conv.bias[settings.latent_channels :] = INITIAL_LOG_VARIANCE
     return autoencoder
 
 
 def train_autoencoder(
-    images: np.ndarray, settings: AutoencoderSettings, seed: int, checkpoint: Path, device: str = "cpu"
+    images: np.ndarray,
+    transform: PatchTransform,
+    settings: AutoencoderSettings,
+    seed: int,
+    checkpoint: Path,
+    device: str = "cpu",
 ) -> tuple[AutoencoderKL, pd.DataFrame]:
-    """Train on single modalities of slices; resumes from `checkpoint`.
+    """Train on single modalities of slices what the patch transform misses; resumes from `checkpoint`.
 
-    images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its curve (step, loss, l1, edges, kl, seconds).
-    Loss: L1 of the pixels and of their differences to the next pixel, which keeps edges sharp, on the reconstruction of
-    a posterior sample, plus the weighted KL divergence of each latent value.
+    images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its curve (step, loss, its parts, seconds).
+    Loss, on the reconstruction of a posterior sample: L1 of the pixels and of their differences to the next pixel,
+    which keeps edges sharp, one minus SSIM, and the weighted KL divergence of each latent value.
     """
     torch.manual_seed(seed)
     model = build_autoencoder(settings).to(device).train()
@@ -71,7 +83,7 @@ def train_autoencoder(
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "autoencoder", step)
         batch = _draw(images, settings.batch_size, generator).to(device)
-        loss, parts = _loss(model, batch, settings.kl_weight, generator)
+        loss, parts = _loss(model, transform, batch, settings.kl_weight, generator)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -99,13 +111,23 @@ def _draw(images: np.ndarray, batch_size: int, generator: torch.Generator) -> to
 
 
 def _loss(
-    model: AutoencoderKL, batch: torch.Tensor, kl_weight: float, generator: torch.Generator
+    model: AutoencoderKL, transform: PatchTransform, batch: torch.Tensor, kl_weight: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, dict[str, float]]:
+    pixels = batch * 2 - 1
+    linear = transform.encode(pixels)
     with torch.autocast(batch.device.type, torch.bfloat16):
-        posterior = model.encode(F.pixel_unshuffle(batch * 2 - 1, UNSHUFFLE)).latent_dist
-        decoded = model.decode(posterior.sample(generator)).sample
-    images = (F.pixel_shuffle(decoded.float(), UNSHUFFLE) + 1) / 2
+        posterior = model.encode(F.pixel_unshuffle(pixels, UNSHUFFLE)).latent_dist
+    # Added in float32: sixteen bits would cost more than the correction gains.
+    noise = torch.randn(linear.shape, generator=generator).to(batch)
+    latents = linear + posterior.mean.float() + posterior.std.float() * noise
+    with torch.autocast(batch.device.type, torch.bfloat16):
+        correction = model.decode(latents).sample
+    images = (F.pixel_shuffle(correction.float(), UNSHUFFLE) + transform.decode(latents) + 1) / 2
     l1 = (images - batch).abs().mean()
     edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))
-    kl = posterior.kl().float().mean() / posterior.mean[0].numel()
-    return l1 + edges + kl_weight * kl, {"l1": l1.item(), "edges": edges.item(), "kl": kl.item()}
+    dissimilarity = 1 - structural_similarity_index_measure(images[::SSIM_EVERY], batch[::SSIM_EVERY], data_range=1.0)
+    variance = posterior.var.float()
+    kl = 0.5 * ((linear + posterior.mean) ** 2 + variance - 1 - posterior.logvar.float()).mean()
+    loss = l1 + edges + SSIM_WEIGHT * dissimilarity + kl_weight * kl
+    parts = {"l1": l1, "edges": edges, "dissimilarity": dissimilarity, "kl": kl}
+    return loss, {name: value.item() for name, value in parts.items()}

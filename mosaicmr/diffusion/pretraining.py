@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, condition_shard
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, encode_layout
+from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, train_unet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
@@ -63,12 +64,13 @@ def pretrain(
     fine = build_bank(anatomy, settings.fine, seed, work / "fine")
     working = build_bank(anatomy, settings.working, seed, work / "working")
     images = load_bank([*fine, *working])["images"]
+    side = UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
+    transform = fit_patch_transform(images, settings.autoencoder.latent_channels, side)
     autoencoder, autoencoder_curve = train_autoencoder(
-        images, settings.autoencoder, seed, work / "autoencoder.safetensors", device
+        images, transform, settings.autoencoder, seed, work / "autoencoder.safetensors", device
     )
     del images
-    mean, std = latent_statistics(autoencoder, load_bank(working[:1])["images"])
-    codec = Codec(autoencoder, UNSHUFFLE, 1, mean, std)
+    codec = normalised_codec(autoencoder, transform, load_bank(working[:1])["images"])
     condition_bank(working, settings.working.pixel_size, seed)
     data = build_unet_data(working, codec, encode_text, work / "latents")
     unet, unet_curve = train_unet(data, settings.unet, seed, work / "unet.safetensors", device)
@@ -78,18 +80,14 @@ def pretrain(
 
 
 @torch.no_grad()
-def latent_statistics(autoencoder: AutoencoderKL, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each latent channel over slices uint8 [n, M, H, W]."""
-    raw = Codec(autoencoder, UNSHUFFLE, 1, *_identity(autoencoder))
+def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, images: np.ndarray) -> Codec:
+    """The codec whose latents have zero mean and unit variance over slices uint8 [n, M, H, W], channel by channel."""
+    channels = transform.channels
+    raw = Codec(autoencoder, UNSHUFFLE, 1, torch.zeros(channels), torch.ones(channels), transform)
     batches = [torch.from_numpy(images[i : i + 16]).float() / 255 for i in range(0, len(images), 16)]
-    latents = torch.cat([raw.encode(batch)[0] for batch in batches])
-    channels = latents.reshape(-1, raw.channels, *latents.shape[2:])
-    return channels.mean((0, 2, 3)), channels.std((0, 2, 3))
-
-
-def _identity(autoencoder: AutoencoderKL) -> tuple[torch.Tensor, torch.Tensor]:
-    channels = autoencoder.config.latent_channels
-    return torch.zeros(channels), torch.ones(channels)
+    latents = torch.cat([raw.encode(batch)[0].cpu() for batch in batches])
+    latents = latents.reshape(-1, channels, *latents.shape[2:])
+    return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)))
 
 
 def condition_bank(paths: Sequence[Path], pixel_size: float, seed: int) -> None:
@@ -152,6 +150,8 @@ def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel) -> None:
         "layout_channels": LAYOUT_CHANNELS,
         "latent_mean": [round(float(value), 6) for value in codec.mean],
         "latent_std": [round(float(value), 6) for value in codec.std],
+        "components": [[round(float(value), 6) for value in row] for row in codec.transform.components],
+        "deviations": [round(float(value), 6) for value in codec.transform.deviations],
         "text_encoder": BUNDLED_ENCODER,
         "sha256": {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
     }

@@ -9,6 +9,7 @@ import torch
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.base import load_codec, load_unet
+from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_unet import UNetSettings, build_schedule
 from mosaicmr.diffusion.pretraining import PretrainingSettings, pretrain
@@ -37,11 +38,12 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
 
 def test_an_autoencoder_resumed_after_a_kill_ends_with_the_same_weights(bank: list[Path], tmp_path: Path) -> None:
     images = load_bank(bank)["images"]
-    whole, _ = train_autoencoder(images, AUTOENCODER, 1, tmp_path / "whole.safetensors")
+    transform = fit_patch_transform(images, channels=2, side=4)
+    whole, _ = train_autoencoder(images, transform, AUTOENCODER, 1, tmp_path / "whole.safetensors")
     # The cosine depends on the number of steps, so the kill is played by the last checkpoint but one.
     killed = dataclasses.replace(AUTOENCODER, checkpoint_every=3)
-    train_autoencoder(images, killed, 1, tmp_path / "killed.safetensors")
-    resumed, _ = train_autoencoder(images, killed, 1, tmp_path / "killed.safetensors")
+    train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors")
+    resumed, _ = train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors")
     for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
 

@@ -1,0 +1,68 @@
+"""The linear patch transform that the bundled autoencoder is a correction of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+BACKGROUND = 5  # of 255: patches with a darker pixel say nothing about tissue and would swamp the statistics
+MAX_PATCHES = 1_000_000
+
+
+@dataclass(frozen=True)
+class PatchTransform:
+    """Principal components of square patches of pixels, scaled to unit variance.
+
+    A network that only learns what this transform misses starts at its quality instead of at noise, and its latents
+    keep a plain meaning (the residual autoencoding of Chen et al., Deep Compression Autoencoder, ICLR 2025, with
+    principal components in place of averages).
+    components: float32 [channels, side^2], orthonormal rows over the pixels of a patch; deviations: float32
+    [channels], the standard deviation of each component.
+    """
+
+    components: torch.Tensor
+    deviations: torch.Tensor
+
+    @classmethod
+    def from_components(cls, components: list[list[float]], deviations: list[float]) -> "PatchTransform":
+        """The transform of numbers as they stand in a JSON file."""
+        return cls(torch.tensor(components, dtype=torch.float32), torch.tensor(deviations, dtype=torch.float32))
+
+    @property
+    def channels(self) -> int:
+        """Latent channels."""
+        return self.components.shape[0]
+
+    @property
+    def side(self) -> int:
+        """Side of a patch in pixels."""
+        return round(self.components.shape[1] ** 0.5)
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Latents float [n, channels, H / side, W / side] of pixels [n, 1, H, W] in [-1, 1]."""
+        patches = F.pixel_unshuffle(pixels, self.side)
+        analysis = (self.components / self.deviations[:, None]).to(pixels)
+        return F.conv2d(patches, analysis[:, :, None, None])
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels float [n, 1, H, W] of latents [n, channels, h, w]."""
+        synthesis = (self.components * self.deviations[:, None]).T.to(latents)
+        patches = F.conv2d(latents, synthesis[:, :, None, None])
+        return F.pixel_shuffle(patches, self.side)
+
+
+def fit_patch_transform(images: np.ndarray, channels: int, side: int) -> PatchTransform:
+    """The first `channels` uncentred principal components of the tissue patches of slices uint8 [n, M, H, W].
+
+    At most a million patches count, taken evenly over the slices.
+    """
+    pixels = torch.from_numpy(images).reshape(-1, 1, *images.shape[2:])
+    every = max(1, pixels.shape[0] * pixels.shape[2] * pixels.shape[3] // (side**2 * MAX_PATCHES))
+    patches = F.pixel_unshuffle(pixels[::every], side).permute(0, 2, 3, 1).reshape(-1, side**2)
+    patches = patches[patches.amin(1) > BACKGROUND].double() / 255 * 2 - 1
+    power, components = torch.linalg.eigh(patches.T @ patches / len(patches))
+    kept = components.flip(1)[:, :channels].T
+    largest = kept.gather(1, kept.abs().argmax(1, keepdim=True))
+    kept = kept * largest.sign()  # eigenvectors come with either sign
+    return PatchTransform(kept.float().contiguous(), power.flip(0)[:channels].sqrt().float())
