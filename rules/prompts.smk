@@ -2,14 +2,15 @@
 
 
 rule write_prompts:
-    """Write the prompt of every domain of the training patients' slices."""
+    """Write the prompt of every domain of the training patients' slices, and what its words on the tumour's look mean."""
     input:
         subjects=at("cohort", "subjects.parquet"),
         domains=at("domains", "domains.json"),
         slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
         tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
     output:
-        at("prompts", "training.parquet"),
+        table=at("prompts", "training.parquet"),
+        appearance=at("prompts", "appearance.json"),
     params:
         modalities=config["cohort"]["modalities"],
         pixel_size=config["cohort"]["pixel_size"],
@@ -36,6 +37,7 @@ rule draw_layouts:
         slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
         tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
         partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
+        appearance=at("prompts", "appearance.json"),
     output:
         arrays=at("layouts", "{batch}.safetensors"),
         table=at("layouts", "{batch}.parquet"),

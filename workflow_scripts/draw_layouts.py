@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.io import create_arrays, load_arrays, load_table, save_table
+from mosaicmr.diffusion.appearance import AppearanceScale
+from mosaicmr.io import create_arrays, load_arrays, load_json, load_table, save_table
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import progress, stage
 from mosaicmr.synthesis.layouts import (
@@ -22,6 +23,7 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     domains, reference = load_domains(files.domains)
     settings = LayoutSettings(**params.settings)
+    scale = AppearanceScale.from_records(load_json(files.appearance))
     tables = [load_table(path).assign(file=file) for file, path in enumerate(files.tables)]
     slices = training_slices(pd.concat(tables, ignore_index=True), load_table(files.subjects))
     plans = plan_layouts(slices, range(params.first, params.last + 1), settings, params.seed)
@@ -37,7 +39,7 @@ def main(snakemake) -> None:
             for name in MAPS:
                 arrays[name][row] = getattr(layout.annotated, name)
             arrays["source"][row] = layout.annotated.images
-            table = tabulate_layouts([layout], slices, domains, params.modalities, params.pixel_size)
+            table = tabulate_layouts([layout], slices, domains, params.modalities, params.pixel_size, scale)
             tables.append(table.assign(row=row))
     save_table(snakemake.output.table, pd.concat(tables, ignore_index=True))
 

@@ -1,28 +1,43 @@
-"""Write the prompt of every domain of the training patients' slices."""
+"""Write the prompt of every domain of the training patients' slices, and what its words on the tumour's look mean."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import pandas as pd
 
+from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.prompts import WHOLE, prompt_table
-from mosaicmr.io import load_arrays, load_table, save_table
+from mosaicmr.io import load_arrays, load_table, save_json, save_table
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
-    params = snakemake.params
-    subjects = load_table(snakemake.input.subjects)
-    training = set(subjects.loc[subjects["split"] == "train", "subject"])
-    domains, _ = load_domains(snakemake.input.domains)
+    files, params = snakemake.input, snakemake.params
+    domains, _ = load_domains(files.domains)
     experts = [*(domain.name for domain in domains), WHOLE]
-    prompts = []
-    for arrays, rows in zip(snakemake.input.slices, snakemake.input.tables, strict=True):
+    view = (params.modalities, params.pixel_size)
+    regions = [
+        measure_regions(slices["images"][row], slices["labels"][row], *view)
+        for slices, table in training_shards(files)
+        for row in table["row"]
+    ]
+    scale = AppearanceScale.fit(pd.concat(regions, ignore_index=True))
+    prompts = [
+        prompt_table(slices["images"], slices["labels"], slices["brain"], table, experts, *view, scale)
+        for slices, table in training_shards(files)
+    ]
+    save_json(snakemake.output.appearance, scale.records())
+    save_table(snakemake.output.table, pd.concat(prompts, ignore_index=True))
+
+
+def training_shards(files) -> Iterator[tuple[dict[str, np.ndarray], pd.DataFrame]]:
+    """The arrays of each shard and the rows of its table that are of training patients."""
+    subjects = load_table(files.subjects)
+    training = set(subjects.loc[subjects["split"] == "train", "subject"])
+    for arrays, rows in zip(files.slices, files.tables, strict=True):
         table = load_table(rows)
-        table = table[table["subject"].isin(training)]
-        slices = load_arrays(arrays, ["labels", "brain"])
-        prompts.append(
-            prompt_table(slices["labels"], slices["brain"], table, experts, params.modalities, params.pixel_size)
-        )
-    save_table(snakemake.output[0], pd.concat(prompts, ignore_index=True))
+        yield load_arrays(arrays, ["images", "labels", "brain"]), table[table["subject"].isin(training)]
 
 
 if "snakemake" in globals():

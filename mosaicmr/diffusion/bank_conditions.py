@@ -1,16 +1,19 @@
 """What the simulated slices are conditioned on in pretraining: domain maps and prompts, made as for a real cohort."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from sklearn.cluster import KMeans
 
 from mosaicmr.cohort.labels import ENHANCING, NECROSIS, OEDEMA
-from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
+from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
+from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, facts_of, write_prompt
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, tessellate
 
 SIMULATED_CLASSES = (NECROSIS, OEDEMA, ENHANCING)
 MOST_HEALTHY_DOMAINS = 5
+SILENT = 0.1  # share of prompts without a word on how the tumour looks
 TESSELLATION = TessellationSettings(cells=400, iterations=5, grey_weight=1.0, density_power=1.0, min_fragment_area=12.0)
 
 
@@ -44,23 +47,18 @@ def partition_simulated(
     return domains, max(count, 1)
 
 
-def draw_prompt(
-    labels: np.ndarray,
-    brain: np.ndarray,
-    level: float,
-    pixel_size: float,
-    generator: np.random.Generator,
-    modalities: Sequence[str],
-) -> tuple[str, np.ndarray]:
+def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
     """A prompt for one slice, and which modalities it asks for (bool [M]).
 
-    All modalities in half of the draws, else a random subset; the whole slice in half, else one domain's texture.
+    All modalities in half of the draws, else a random subset; the whole slice in half, else one domain's texture; in a
+    tenth nothing is said of how the tumour looks.
     """
     present = np.ones(len(modalities), bool)
     if generator.random() < 0.5:
         present = generator.random(len(modalities)) < 0.5
         present[generator.integers(len(modalities))] = True
-    facts = facts_of(labels, brain, level, pixel_size)
+    if generator.random() < SILENT:
+        facts = replace(facts, looks=())
     domain = WHOLE
     if generator.random() < 0.5:
         names = [tumour.name for tumour in SIMULATED_CLASSES if tumour.value in facts.classes]
@@ -73,6 +71,7 @@ def draw_prompt(
 def condition_shard(
     shard: dict[str, np.ndarray],
     pixel_size: float,
+    scale: AppearanceScale,
     generator: np.random.Generator,
     modalities: Sequence[str],
     draws: int,
@@ -87,7 +86,9 @@ def condition_shard(
         shard["images"], shard["labels"], shard["brain"], shard["level"], strict=True
     ):
         domain_map, count = partition_simulated(images / 255.0, labels, brain, pixel_size, generator, modalities)
-        drawn = [draw_prompt(labels, brain, float(level), pixel_size, generator, modalities) for _ in range(draws)]
+        looks = scale.describe(measure_regions(images / 255.0, labels, modalities, pixel_size))
+        facts = facts_of(labels, brain, float(level), pixel_size, looks)
+        drawn = [draw_prompt(facts, generator, modalities) for _ in range(draws)]
         domains.append(domain_map)
         healthy.append(count)
         prompts.append([prompt for prompt, _ in drawn])

@@ -19,8 +19,8 @@ class Codec:
 
     unshuffle: side of the pixel blocks folded into channels before encoding (1 for none); colours: channels that a
     grey image is repeated to (3 for Stable Diffusion); mean, std: float [channels], so that normalised latents have
-    about zero mean and unit variance; transform: what the autoencoder's latents and slices are added to, None for
-    nothing.
+    about zero mean and, over all channels, unit variance; transform: what the autoencoder's latents and slices are
+    added to, None for nothing.
     """
 
     autoencoder: AutoencoderKL

@@ -77,8 +77,8 @@ def train_autoencoder(
     torch.manual_seed(seed)
     model = build_autoencoder(settings).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
-    first = load_checkpoint(checkpoint, {"autoencoder": model}, optimizer)
-    curve, start = [], time.monotonic()
+    first, curve = load_checkpoint(checkpoint, {"autoencoder": model}, {"adamw": optimizer})
+    before, start = curve[-1]["seconds"] if curve else 0.0, time.monotonic()
     for step in range(first, settings.steps):
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "autoencoder", step)
@@ -89,12 +89,13 @@ def train_autoencoder(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 50 == 0 or step == settings.steps - 1:
-            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": time.monotonic() - start})
+            seconds = before + time.monotonic() - start
+            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": seconds})
             logger.info(
                 "autoencoder step %d of %d: %s", step, settings.steps, {k: round(v, 4) for k, v in parts.items()}
             )
         if (step + 1) % settings.checkpoint_every == 0:
-            save_checkpoint(checkpoint, step + 1, {"autoencoder": model}, optimizer)
+            save_checkpoint(checkpoint, step + 1, {"autoencoder": model}, {"adamw": optimizer}, curve)
     return model.eval(), pd.DataFrame(curve)
 
 

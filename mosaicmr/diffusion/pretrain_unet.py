@@ -1,8 +1,13 @@
-"""Pretraining of the bundled U-Net on the latents of simulated slices, conditioned on layouts and prompts."""
+"""Pretraining of the bundled U-Net on the latents of simulated slices, conditioned on layouts and prompts.
+
+Hidden weight matrices are trained by Muon (Jordan et al. 2024), scaled to AdamW's step as Liu et al. (arXiv 2502.16982)
+do: on a CPU that can afford a few thousand steps it is worth more than anything else (benchmarks/README.md).
+"""
 
 import copy
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +18,21 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
-from mosaicmr.diffusion.unet import choose_attention, predict
+from mosaicmr.diffusion.muon import MuonWithAdamW
+from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint
+from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
 from mosaicmr.seeds import torch_generator
 
 logger = logging.getLogger("mosaicmr")
 
+ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")  # input and output layers, which Muon is not for
+WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
+RECORD_EVERY = 25  # steps
+
 
 @dataclass(frozen=True)
 class UNetSettings:
-    """Size and schedule of the U-Net's pretraining."""
+    """Size and schedule of the U-Net's pretraining; batch_size counts the smallest slices."""
 
     widths: tuple[int, ...]
     layers: int
@@ -36,7 +46,7 @@ class UNetSettings:
 
 @dataclass(frozen=True)
 class UNetData:
-    """The training set of simulated slices.
+    """The training set of simulated slices of one size.
 
     latents: float16 [n, M * c, h, w]; layout: float16 [n, 24, h, w]; present: bool [n, draws, M], the modalities
     that each of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and
@@ -54,7 +64,8 @@ class UNetData:
 def build_unet(settings: UNetSettings, latent_channels: int, text_width: int) -> UNet2DConditionModel:
     """A small UNet2DConditionModel with attention to itself and to the prompt at its lower resolutions.
 
-    latent_channels: of all modalities together; the layout's channels are added to the input.
+    The prompt's mean state is added to the embedding of the timestep as well, so that what it says of the whole slice
+    reaches every layer. latent_channels: of all modalities together; the layout's channels are added to the input.
     """
     levels = len(settings.widths)
     return UNet2DConditionModel(
@@ -65,6 +76,8 @@ def build_unet(settings: UNetSettings, latent_channels: int, text_width: int) ->
         block_out_channels=settings.widths,
         layers_per_block=settings.layers,
         cross_attention_dim=text_width,
+        class_embed_type="projection",
+        projection_class_embeddings_input_dim=text_width,
         # diffusers takes this for the number of heads, whatever its name says (its issue 2011).
         attention_head_dim=4,
         norm_num_groups=16,
@@ -86,51 +99,80 @@ def build_schedule() -> DDPMScheduler:
     )
 
 
+@torch.no_grad()
+def spread_prompts(unet: UNet2DConditionModel, data: UNetData) -> None:
+    """Start the layer that takes the prompt's mean state with weights that whiten it; changes `unet`.
+
+    The mean states of our prompts differ little from one another, and along few directions: as they are, a network
+    would take thousands of steps to tell them apart.
+    """
+    pooled = pool_prompt(data.embeddings[1:].float(), data.mask[1:]).double()
+    mean = pooled.mean(0)
+    covariance = (pooled - mean).T @ (pooled - mean) / len(pooled)
+    power, directions = torch.linalg.eigh(covariance)
+    whitening = (power + WHITENING_FLOOR * power.mean()).rsqrt()[:, None] * directions.T
+    first = unet.class_embedding.linear_1
+    first.weight.copy_((first.weight.double() @ whitening).float())
+    first.bias.sub_((first.weight.double() @ mean).float())
+
+
 def train_unet(
-    data: UNetData, settings: UNetSettings, seed: int, checkpoint: Path, device: str = "cpu"
+    sets: Sequence[UNetData], settings: UNetSettings, seed: int, checkpoint: Path, device: str = "cpu"
 ) -> tuple[UNet2DConditionModel, pd.DataFrame]:
-    """Train on simulated latents; resumes from `checkpoint`.
+    """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
     Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
-    curve (step, loss, seconds).
+    curve (step, loss, seconds; seconds of all sittings together).
     """
     torch.manual_seed(seed)
-    unet = build_unet(settings, data.latents.shape[1], data.embeddings.shape[-1]).to(device).train()
+    unet = build_unet(settings, sets[0].latents.shape[1], sets[0].embeddings.shape[-1]).to(device).train()
+    spread_prompts(unet, sets[0])
     averaged = copy.deepcopy(unet).eval()
     choose_attention(unet, torch.device(device), torch.bfloat16)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
+    optimizer = MuonWithAdamW(unet, ENDS, settings.learning_rate, weight_decay=1e-2)
     schedule = build_schedule()
     modules = {"unet": unet, "averaged": averaged}
-    first = load_checkpoint(checkpoint, modules, optimizer)
-    curve, recent, start = [], [], time.monotonic()
+    first, curve = load_checkpoint(checkpoint, modules, optimizer.parts)
+    recent, before, start = [], curve[-1]["seconds"] if curve else 0.0, time.monotonic()
     for step in range(first, settings.steps):
-        set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=200))
-        loss = _loss(unet, schedule, data, settings, torch_generator(seed, "unet", step), device)
+        optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
+        generator = torch_generator(seed, "unet", step)
+        loss = _loss(unet, schedule, _draw(sets, settings, generator), settings.dropout, generator, device)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         _average(averaged, unet, min(settings.average, (1 + step) / (10 + step)))
         recent.append(loss.item())
-        if (step + 1) % 25 == 0:
-            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": time.monotonic() - start})
+        if (step + 1) % RECORD_EVERY == 0:
+            seconds = before + time.monotonic() - start
+            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": seconds})
             logger.info("U-Net step %d of %d: loss %.4f", step + 1, settings.steps, np.mean(recent))
             recent = []
         if (step + 1) % settings.checkpoint_every == 0:
-            save_checkpoint(checkpoint, step + 1, modules, optimizer)
-    return averaged, pd.DataFrame(curve)
+            save_checkpoint(checkpoint, step + 1, modules, optimizer.parts, curve)
+    return averaged, pd.DataFrame(curve, columns=["step", "loss", "seconds"])
+
+
+def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Generator) -> tuple[UNetData, int]:
+    """The set that a step takes, as likely as it is large, and how many of its slices: larger ones are fewer, so that
+    all steps cost about the same."""
+    sizes = torch.tensor([float(len(one.latents)) for one in sets])
+    chosen = sets[int(torch.multinomial(sizes, 1, generator=generator))]
+    smallest = min(one.latents[0, 0].numel() for one in sets)
+    return chosen, max(1, round(settings.batch_size * smallest / chosen.latents[0, 0].numel()))
 
 
 def _loss(
     unet: UNet2DConditionModel,
     schedule: DDPMScheduler,
-    data: UNetData,
-    settings: UNetSettings,
+    drawn: tuple[UNetData, int],
+    dropout: float,
     generator: torch.Generator,
     device: str,
 ) -> torch.Tensor:
     """Mean squared error of the velocity over the latents of the modalities asked for."""
-    batch = settings.batch_size
+    data, batch = drawn
     rows = torch.randint(len(data.latents), (batch,), generator=generator)
     draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)
     latents = data.latents[rows].float()
@@ -143,10 +185,12 @@ def _loss(
     noisy = schedule.add_noise(latents, noise, timesteps) * present
     target = schedule.get_velocity(latents, noise, timesteps)
     # Together, because guidance asks for the model without both.
-    kept = torch.rand(batch, generator=generator) >= settings.dropout
+    kept = torch.rand(batch, generator=generator) >= dropout
     prompt = data.prompt[rows, draws] * kept
     layout = data.layout[rows].float() * kept[:, None, None, None]
-    inputs = (noisy, timesteps, data.embeddings[prompt].float(), data.mask[prompt], layout)
+    mask = data.mask[prompt]
+    longest = int(mask.sum(1).max())
+    inputs = (noisy, timesteps, data.embeddings[prompt, :longest].float(), mask[:, :longest], layout)
     with torch.autocast(device, torch.bfloat16):
         prediction = predict(unet, *(part.to(device) for part in inputs)).float()
     error = (prediction - target.to(device)).square() * present.to(device)

@@ -2,17 +2,19 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.cohort.contrast import SEQUENCES
+from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, condition_shard
 from mosaicmr.diffusion.codec import Codec
@@ -21,7 +23,7 @@ from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transfo
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, train_unet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
-from mosaicmr.io import load_arrays, load_json, save_arrays, save_json, save_table
+from mosaicmr.io import load_arrays, save_arrays, save_json, save_table
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.stage import progress
 
@@ -33,24 +35,18 @@ PROMPTS_PER_SLICE = 2
 
 @dataclass(frozen=True)
 class PretrainingSettings:
-    """All of pretraining: the banks (fine for the autoencoder alone, working for both) and the two networks."""
+    """All of pretraining: the banks of simulated slices by name, and the two networks."""
 
-    fine: BankSettings
-    working: BankSettings
+    banks: dict[str, BankSettings]
     autoencoder: AutoencoderSettings
     unet: UNetSettings
 
 
 def settings_from(config: dict) -> PretrainingSettings:
     """Settings from the config's `pretrain` section."""
-    parts = {
-        "autoencoder": AutoencoderSettings(
-            **config["autoencoder"] | {"widths": tuple(config["autoencoder"]["widths"])}
-        ),
-        "unet": UNetSettings(**config["unet"] | {"widths": tuple(config["unet"]["widths"])}),
-    }
-    banks = {name: BankSettings(**config[name]) for name in ("fine", "working")}
-    return PretrainingSettings(**banks, **parts)
+    autoencoder, unet = (config[name] | {"widths": tuple(config[name]["widths"])} for name in ("autoencoder", "unet"))
+    banks = {name: BankSettings(**bank) for name, bank in config["banks"].items()}
+    return PretrainingSettings(banks, AutoencoderSettings(**autoencoder), UNetSettings(**unet))
 
 
 def pretrain(
@@ -61,69 +57,126 @@ def pretrain(
     Whatever is found in `work` is taken as made by the same code, settings and seed: give others a folder of their own.
     """
     anatomy = load_anatomy()
-    fine = build_bank(anatomy, settings.fine, seed, work / "fine")
-    working = build_bank(anatomy, settings.working, seed, work / "working")
-    images = load_bank([*fine, *working])["images"]
-    side = UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
-    transform = fit_patch_transform(images, settings.autoencoder.latent_channels, side)
-    autoencoder, autoencoder_curve = train_autoencoder(
-        images, transform, settings.autoencoder, seed, work / "autoencoder.safetensors", device
-    )
-    del images
-    codec = normalised_codec(autoencoder, transform, load_bank(working[:1])["images"])
-    condition_bank(working, settings.working.pixel_size, seed)
-    data = build_unet_data(working, codec, encode_text, work / "latents")
-    unet, unet_curve = train_unet(data, settings.unet, seed, work / "unet.safetensors", device)
-    save_base(folder, codec, unet)
+    shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
+    transform, autoencoder, autoencoder_curve = _fit_autoencoder(shards, settings.autoencoder, seed, work, device)
+    banks = {name: bank for name, bank in settings.banks.items() if bank.unet}
+    paths = {name: shards[name] for name in banks}
+    codec = normalised_codec(autoencoder, transform, load_bank(next(iter(paths.values()))[:1])["images"])
+    scale = fit_appearance(paths, banks)
+    sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
+    unet, unet_curve = train_unet(sets, settings.unet, seed, work / "unet.safetensors", device)
+    save_base(folder, codec, unet, scale)
     save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
     save_table(folder / "training" / "unet.parquet", unet_curve)
 
 
+def _fit_autoencoder(
+    shards: Mapping[str, Sequence[Path]], settings: AutoencoderSettings, seed: int, work: Path, device: str
+) -> tuple[PatchTransform, AutoencoderKL, pd.DataFrame]:
+    """Train the autoencoder on all banks of the smallest slices: batches are of one size."""
+    images = [load_bank(files)["images"] for files in shards.values()]
+    smallest = min(bank.shape[-1] for bank in images)
+    images = np.concatenate([bank for bank in images if bank.shape[-1] == smallest])
+    side = UNSHUFFLE * 2 ** (len(settings.widths) - 1)
+    transform = fit_patch_transform(images, settings.latent_channels, side)
+    checkpoint = work / "autoencoder.safetensors"
+    return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device)
+
+
 @torch.no_grad()
 def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, images: np.ndarray) -> Codec:
-    """The codec whose latents have zero mean and unit variance over slices uint8 [n, M, H, W], channel by channel."""
+    """The codec whose latents have zero mean and, over all channels, unit variance on slices uint8 [n, M, H, W].
+
+    A channel's standard deviation is proportional to the root of its component's in the pixels. Diffusion then settles
+    what matters most first, as it does in images; with equal variances, fine detail would weigh as much as the tissue
+    it sits in (compare Skorokhodov et al., ICML 2025, on latents with too much high frequency).
+    """
     channels = transform.channels
     raw = Codec(autoencoder, UNSHUFFLE, 1, torch.zeros(channels), torch.ones(channels), transform)
     batches = [torch.from_numpy(images[i : i + 16]).float() / 255 for i in range(0, len(images), 16)]
     latents = torch.cat([raw.encode(batch)[0].cpu() for batch in batches])
     latents = latents.reshape(-1, channels, *latents.shape[2:])
-    return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)))
+    weights = transform.deviations.sqrt() / transform.deviations.mean().sqrt()
+    return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)) / weights)
 
 
-def condition_bank(paths: Sequence[Path], pixel_size: float, seed: int) -> None:
-    """Write the domain maps and prompts of the bank's shards, where they are missing, beside them."""
-    for path in progress(paths, len(paths), "partitioning simulated slices"):
-        conditions = _conditions_of(path)
-        if conditions.with_suffix(".json").exists():
-            continue
-        shard = load_bank([path], ("images", "labels", "brain", "level"))
-        generator = numpy_generator(seed, "conditions", path.name)
-        arrays, prompts = condition_shard(shard, pixel_size, generator, MODALITIES, PROMPTS_PER_SLICE)
-        save_arrays(conditions, arrays)
-        save_json(conditions.with_suffix(".json"), prompts)
+def fit_appearance(paths: Mapping[str, Sequence[Path]], banks: Mapping[str, BankSettings]) -> AppearanceScale:
+    """What the words on a tumour's look mean to the base: thirds over all slices of the U-Net's banks."""
+    regions = []
+    for name, files in paths.items():
+        arrays = load_bank(list(files), ("images", "labels"))
+        for images, labels in zip(arrays["images"], arrays["labels"], strict=True):
+            regions.append(measure_regions(images / 255.0, labels, MODALITIES, banks[name].pixel_size))
+    return AppearanceScale.fit(pd.concat([table for table in regions if len(table)]))
 
 
-def _conditions_of(path: Path) -> Path:
-    return path.with_name(f"conditions-{path.name}")
+def build_unet_sets(
+    paths: Mapping[str, Sequence[Path]],
+    banks: Mapping[str, BankSettings],
+    codec: Codec,
+    scale: AppearanceScale,
+    encode_text: TextEncoder,
+    seed: int,
+    work: Path,
+) -> list[UNetData]:
+    """The U-Net's training sets, one for each size of slices; what each shard needs is computed once, beside it."""
+    parts: dict[int, list[dict[str, torch.Tensor]]] = {}
+    for name, files in paths.items():
+        for path in progress(files, len(files), f"preparing {name}"):
+            prepared = work / "prepared" / name / path.name
+            if not prepared.exists():
+                generator = numpy_generator(seed, "conditions", name, path.name)
+                save_arrays(prepared, prepare_shard(path, banks[name].pixel_size, codec, scale, encode_text, generator))
+            arrays = {key: torch.from_numpy(value) for key, value in load_arrays(prepared).items()}
+            parts.setdefault(banks[name].size, []).append(arrays)
+    return [join_shards(shards) for _, shards in sorted(parts.items())]
 
 
-def build_unet_data(paths: Sequence[Path], codec: Codec, encode_text: TextEncoder, cache: Path) -> UNetData:
-    """The U-Net's training set of the bank's shards; latents are cached in `cache`, encoded once."""
-    latents, layouts, present, prompts = [], [], [], []
-    for path in progress(paths, len(paths), "encoding simulated slices"):
-        cached = cache / path.name
-        if not cached.exists():
-            save_arrays(cached, {"latents": _encode(load_bank([path])["images"], codec)})
-        conditions = load_arrays(_conditions_of(path))
-        latents.append(torch.from_numpy(load_arrays(cached)["latents"]))
-        layouts.append(_layouts(conditions["domains"], conditions["healthy"], codec.factor))
-        present.append(torch.from_numpy(conditions["present"]).bool())
-        prompts += load_json(_conditions_of(path).with_suffix(".json"))
+def prepare_shard(
+    path: Path,
+    pixel_size: float,
+    codec: Codec,
+    scale: AppearanceScale,
+    encode_text: TextEncoder,
+    generator: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """What the U-Net sees of one shard: the arrays of `UNetData` by name."""
+    shard = load_bank([path], ("images", "labels", "brain", "level"))
+    conditions, prompts = condition_shard(shard, pixel_size, scale, generator, MODALITIES, PROMPTS_PER_SLICE)
     unique = sorted({prompt for drawn in prompts for prompt in drawn})
     row = {prompt: index + 1 for index, prompt in enumerate(unique)}
     embeddings, mask = embed_prompts(encode_text, unique)
-    rows = torch.tensor([[row[prompt] for prompt in drawn] for drawn in prompts])
-    return UNetData(torch.cat(latents), torch.cat(layouts), torch.cat(present), rows, embeddings, mask)
+    longest = int(mask.sum(1).max())
+    return {
+        "latents": _encode(shard["images"], codec),
+        "layout": _layouts(conditions["domains"], conditions["healthy"], codec.factor).numpy(),
+        "present": conditions["present"].astype(bool),
+        "prompt": np.array([[row[prompt] for prompt in drawn] for drawn in prompts]),
+        "embeddings": embeddings[:, :longest].numpy(),
+        "mask": mask[:, :longest].numpy(),
+    }
+
+
+def join_shards(shards: list[dict[str, torch.Tensor]]) -> UNetData:
+    """One training set of several shards; the empty prompt, which each has in row 0, is kept once."""
+    rows, offset = [], 0
+    for shard in shards:
+        rows.append(shard["prompt"] + offset)
+        offset += len(shard["embeddings"]) - 1
+    longest = max(shard["mask"].shape[1] for shard in shards)
+    texts = {}
+    for name in ("embeddings", "mask"):
+        parts = [shards[0][name][:1], *(shard[name][1:] for shard in shards)]
+        texts[name] = torch.cat([_lengthen(part, longest) for part in parts])
+    stacked = {name: torch.cat([shard[name] for shard in shards]) for name in ("latents", "layout", "present")}
+    return UNetData(**stacked, prompt=torch.cat(rows), **texts)
+
+
+def _lengthen(tokens: torch.Tensor, length: int) -> torch.Tensor:
+    """Tokens [p, L] or [p, L, D] padded with zeros to `length`."""
+    padded = tokens.new_zeros(len(tokens), length, *tokens.shape[2:])
+    padded[:, : tokens.shape[1]] = tokens
+    return padded
 
 
 def _encode(images: np.ndarray, codec: Codec) -> np.ndarray:
@@ -137,7 +190,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
     return torch.cat(maps).half()
 
 
-def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel) -> None:
+def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel, scale: AppearanceScale) -> None:
     """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
@@ -152,6 +205,7 @@ def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel) -> None:
         "latent_std": [round(float(value), 6) for value in codec.std],
         "components": [[round(float(value), 6) for value in row] for row in codec.transform.components],
         "deviations": [round(float(value), 6) for value in codec.transform.deviations],
+        "appearance": scale.records(),
         "text_encoder": BUNDLED_ENCODER,
         "sha256": {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
     }

@@ -1,8 +1,9 @@
-"""Text prompts from facts measured on a label map: templates, no free text and no identifier.
+"""Text prompts from facts measured on a slice: templates, no free text and no identifier.
 
-A prompt says which modalities are drawn, which domain an expert is asked for, where in the head the slice lies, and how
-large the tumour is, where it is and what it is made of. The same templates serve the pretraining of the bundled base
-model, the fine-tuning of the experts and the synthesis, so a phrase means the same in all three.
+A prompt says which modalities are drawn, which domain an expert is asked for, how large a pixel is, where in the head
+the slice lies, how large the tumour is, where it is and what it is made of, and how the parts of it look that are asked
+for. The same templates serve the pretraining of the bundled base model, the fine-tuning of the experts and the
+synthesis, so a phrase means the same in all three.
 """
 
 import re
@@ -13,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.diffusion.appearance import LEVELS as BRIGHTNESS
+from mosaicmr.diffusion.appearance import TEXTURES, AppearanceScale, Look, measure_regions
 from mosaicmr.errors import InputError
 
 WHOLE = "whole"  # the "domain" of a model that draws the whole slice
@@ -39,20 +42,25 @@ HEALTHY_DOMAIN = re.compile(r"healthy([1-9]\d*)")
 class SliceFacts:
     """What a prompt may say about a slice.
 
-    level: 0 (lowest) to 1 (highest slice of the brain). tumour_area: mm², 0 without a tumour.
+    level: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
     side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
-    a tumour. classes: canonical values of the tumour classes present, rising.
+    a tumour. classes: canonical values of the tumour classes present, rising. looks: how they look in each modality, as
+    far as that was measured.
     """
 
     level: float
+    pixel_size: float
     tumour_area: float
     side: str
     position: str
     classes: tuple[int, ...]
+    looks: tuple[Look, ...] = ()
 
 
-def facts_of(labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: float) -> SliceFacts:
-    """Measure the facts of a slice on its label map.
+def facts_of(
+    labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: float, looks: tuple[Look, ...] = ()
+) -> SliceFacts:
+    """Measure the facts of a slice on its label map; `looks` come from its images (`AppearanceScale.describe`).
 
     labels: uint8 [H, W], canonical tumour classes; brain: [H, W], nonzero in the brain; row 0 is anterior and column 0
     is the patient's right. level: 0 to 1. pixel_size: mm. The midline and the anterior-posterior extent are those of
@@ -60,7 +68,7 @@ def facts_of(labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: fl
     """
     tumour = labels > 0
     if not tumour.any():
-        return SliceFacts(float(level), 0.0, "", "", ())
+        return SliceFacts(float(level), pixel_size, 0.0, "", "", ())
     rows, columns = np.nonzero(tumour)
     inside_rows, inside_columns = np.nonzero((brain > 0) | tumour)
     midline = (inside_columns.min() + inside_columns.max()) / 2
@@ -70,43 +78,51 @@ def facts_of(labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: fl
     depth = (rows.mean() - top) / max(bottom - top, 1)
     return SliceFacts(
         level=float(level),
+        pixel_size=pixel_size,
         tumour_area=float(tumour.sum()) * pixel_size**2,
         side="right" if right >= ONE_SIDED else "left" if right <= 1 - ONE_SIDED else "midline",
         position="anterior" if depth < CENTRAL_BAND[0] else "posterior" if depth > CENTRAL_BAND[1] else "central",
         classes=tuple(int(value) for value in np.unique(labels[tumour])),
+        looks=looks,
     )
 
 
 def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> str:
     """The prompt of one domain of a slice.
 
+    A tumour class's expert is told how that class looks, the whole slice's how all of them do, a healthy domain's
+    nothing of it.
     domain: a tumour class name, 'healthy1' (the darkest in the reference modality) and up, or 'whole'.
     modalities: names as in the config, in the order in which they are drawn.
     Raises InputError for a domain that is none of these.
     """
     drawn = ", ".join(MODALITY_WORDS.get(modality, modality) for modality in modalities)
-    return (
-        f"{domain_words(domain)}, axial brain MRI, {drawn}, level of the {level_words(facts.level)}, "
-        f"{tumour_words(facts)}"
+    sentence = (
+        f"{domain_words(domain)}, axial brain MRI of {facts.pixel_size:g} mm, {drawn}, level of the "
+        f"{level_words(facts.level)}, {tumour_words(facts)}"
     )
+    return ". ".join([sentence, *look_words(domain, facts, modalities)])
 
 
 def prompt_table(
+    images: np.ndarray,
     labels: np.ndarray,
     brain: np.ndarray,
     slices: pd.DataFrame,
     domains: Sequence[str],
     modalities: Sequence[str],
     pixel_size: float,
+    scale: AppearanceScale,
 ) -> pd.DataFrame:
     """The prompts of all domains of some slices of a shard.
 
-    labels, brain: [n, H, W]; slices: columns slice, row (in those arrays), level. Returns columns slice, domain,
-    prompt.
+    images: [n, M, H, W] of `modalities`; labels, brain: [n, H, W]; slices: columns slice, row (in those arrays), level;
+    scale: what the words on the tumour's look mean. Returns columns slice, domain, prompt.
     """
     rows = []
     for name, row, level in zip(slices["slice"], slices["row"], slices["level"], strict=True):
-        facts = facts_of(labels[row], brain[row], level, pixel_size)
+        looks = scale.describe(measure_regions(images[row], labels[row], modalities, pixel_size))
+        facts = facts_of(labels[row], brain[row], level, pixel_size, looks)
         rows += [(name, domain, write_prompt(domain, facts, modalities)) for domain in domains]
     return pd.DataFrame(rows, columns=["slice", "domain", "prompt"])
 
@@ -137,3 +153,18 @@ def tumour_words(facts: SliceFacts) -> str:
     size = "small" if facts.tumour_area < SMALL_TUMOUR else "large" if facts.tumour_area >= LARGE_TUMOUR else "medium"
     parts = ", ".join(tumour_class.words for tumour_class in TUMOUR_CLASSES if tumour_class.value in facts.classes)
     return f"{size} tumour, {facts.side} {facts.position}: {parts}"
+
+
+def look_words(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[str]:
+    """How the tumour classes look that a domain is asked for: 'oedema: FLAIR bright homogeneous, T2 bright ...'."""
+    sentences = []
+    for tumour_class in TUMOUR_CLASSES:
+        looks = {look.modality: look for look in facts.looks if look.tumour_class == tumour_class.value}
+        phrases = [
+            f"{MODALITY_WORDS.get(name, name)} {BRIGHTNESS[looks[name].level]} {TEXTURES[looks[name].texture]}"
+            for name in modalities
+            if name in looks
+        ]
+        if phrases and domain in (WHOLE, tumour_class.name):
+            sentences.append(f"{tumour_class.words}: {', '.join(phrases)}")
+    return sentences

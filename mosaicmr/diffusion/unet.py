@@ -104,6 +104,7 @@ def predict(
     latents: [n, C, h, w]; timesteps: int64 [n]; embeddings: [n, L, D]; mask: [n, L], nonzero on tokens; layout:
     [n, 24, h, w], all zeros for none.
     """
+    pooled = pool_prompt(embeddings, mask).to(latents.dtype) if unet.config.class_embed_type else None
     # A mask that hides nothing would only keep attention from its fastest kernels.
     hidden = None if bool(mask.all()) else mask.to(latents.dtype)
     return unet(
@@ -111,4 +112,11 @@ def predict(
         timesteps,
         encoder_hidden_states=embeddings.to(latents.dtype),
         encoder_attention_mask=hidden,
+        class_labels=pooled,
     ).sample
+
+
+def pool_prompt(embeddings: Tensor, mask: Tensor) -> Tensor:
+    """The mean state [n, D] of the tokens of prompts, embeddings [n, L, D] with mask [n, L]."""
+    weights = (mask != 0).to(embeddings.dtype)[..., None]
+    return (embeddings * weights).sum(1) / weights.sum(1).clamp_min(1)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays
@@ -158,9 +159,11 @@ def tabulate_layouts(
     domains: Sequence[Domain],
     modalities: Sequence[str],
     pixel_size: float,
+    scale: AppearanceScale,
 ) -> pd.DataFrame:
     """One row a layout: what it was made of, its areas of tumour in mm², and its prompt for every domain.
 
+    Prompts ask for the look that the tumour has in the source, by the words of `scale`.
     slices: columns slice, patient, level. Returns columns synthetic, source_slice, source_patient, donor_slice,
     donor_patient (missing without a transplant), row, mirrored, level, area_<class>_mm2 and prompt_<domain> (with
     prompt_whole).
@@ -171,7 +174,8 @@ def tabulate_layouts(
     for number, layout in enumerate(layouts):
         source, annotated = known.loc[layout.plan.source], layout.annotated
         level = float(source["level"])
-        facts = facts_of(annotated.labels, annotated.brain, level, pixel_size)
+        looks = scale.describe(measure_regions(annotated.images, annotated.labels, modalities, pixel_size))
+        facts = facts_of(annotated.labels, annotated.brain, level, pixel_size, looks)
         row = {
             "synthetic": layout.plan.synthetic,
             "source_slice": layout.plan.source,

@@ -9,14 +9,23 @@ import torch
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.base import load_codec, load_unet
+from mosaicmr.diffusion.muon import MuonWithAdamW
 from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import AutoencoderSettings, train_autoencoder
-from mosaicmr.diffusion.pretrain_unet import UNetSettings, build_schedule
+from mosaicmr.diffusion.pretrain_unet import (
+    UNetData,
+    UNetSettings,
+    build_schedule,
+    build_unet,
+    spread_prompts,
+    train_unet,
+)
 from mosaicmr.diffusion.pretraining import PretrainingSettings, pretrain
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
+from mosaicmr.diffusion.unet import pool_prompt
 
-BANK = BankSettings(shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3)
+BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
 AUTOENCODER = AutoencoderSettings((16, 16), 2, 4, 2, 0.001, 0.0001, 2)
 UNET = UNetSettings((16, 32), 1, 3, 2, 0.001, 0.1, 0.9, 2)
 
@@ -27,7 +36,13 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
-    settings = PretrainingSettings(dataclasses.replace(BANK, pixel_size=5.0, shards=1), BANK, AUTOENCODER, UNET)
+    banks = {
+        "contrasts": dataclasses.replace(BANK, pixel_size=5.0, shards=1, unet=False),
+        "slices": BANK,
+        "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1),
+        "patients": dataclasses.replace(BANK, source="patients", shards=1),
+    }
+    settings = PretrainingSettings(banks, AUTOENCODER, UNET)
     pretrain(settings, load_bundled_encoder(), 1, tmp_path / "work", tmp_path / "base")
     codec = load_codec(tmp_path / "base")
     unet = load_unet(tmp_path / "base", ["T1ce", "FLAIR"])
@@ -46,6 +61,67 @@ def test_an_autoencoder_resumed_after_a_kill_ends_with_the_same_weights(bank: li
     resumed, _ = train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors")
     for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
+
+
+def text_like_states(count: int, generator: torch.Generator) -> torch.Tensor:
+    """States [count, 5, 8] that differ little from one another, as those of our prompts do."""
+    return 3.0 + 0.01 * torch.randn(count, 5, 8, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def sets() -> list[UNetData]:
+    """Two sizes of slices with two latent channels a modality."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        UNetData(
+            latents=torch.randn(6, 8, side, side, generator=generator).half(),
+            layout=torch.rand(6, 24, side, side, generator=generator).half(),
+            present=torch.ones(6, 2, 4, dtype=torch.bool),
+            prompt=torch.randint(1, 5, (6, 2), generator=generator),
+            embeddings=text_like_states(5, generator).half(),
+            mask=torch.ones(5, 5, dtype=torch.uint8),
+        )
+        for side in (8, 16)
+    ]
+
+
+def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
+    sets: list[UNetData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaicmr.diffusion.pretrain_unet.RECORD_EVERY", 2)
+    settings = dataclasses.replace(UNET, steps=6, checkpoint_every=4)
+    whole, curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors")
+    # A checkpoint after four of six steps is what a kill leaves.
+    again, resumed_curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors")
+    for left, right in zip(whole.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=0)
+    assert list(curve["step"]) == list(resumed_curve["step"]) == [2, 4, 6]
+    assert resumed_curve["seconds"].is_monotonic_increasing
+
+
+def test_prompts_that_differ_little_start_far_apart(sets: list[UNetData]) -> None:
+    unet = build_unet(UNET, 8, 8)
+    pooled = pool_prompt(sets[0].embeddings[1:].float(), sets[0].mask[1:])
+
+    def spread() -> float:
+        states = unet.class_embedding.linear_1(pooled)
+        return (states.std(0).mean() / states.abs().mean()).item()
+
+    before = spread()
+    spread_prompts(unet, sets[0])
+    assert spread() > 20 * before
+
+
+def test_muon_makes_updates_with_nearly_equal_singular_values() -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8, 3))
+    before = layers[0].weight.detach().clone()
+    optimizer = MuonWithAdamW(layers, ("2",), 0.1, weight_decay=0.0)
+    layers(torch.randn(5, 4, 3, 3)).square().mean().backward()
+    optimizer.step()
+    values = torch.linalg.svdvals((layers[0].weight.detach() - before).flatten(1))
+    # The gradient of five examples has rank three at most, from three outputs.
+    assert values[2] > 0.4 * values[0]
 
 
 def test_the_noise_schedule_ends_in_pure_noise() -> None:

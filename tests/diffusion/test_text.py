@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mosaicmr.diffusion.text import embed_prompts, load_text_encoder, unique_prompts
+from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_prompts, load_text_encoder, unique_prompts
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 
 
@@ -22,8 +22,8 @@ def clip(tmp_path_factory):
 
 def test_the_bundled_encoder_masks_its_padding(bundled):
     embeddings, mask = bundled(["oedema", "a brain with a large tumour"])
-    assert embeddings.shape == (2, 64, 384) and embeddings.dtype == torch.float32
-    assert mask.shape == (2, 64) and mask.dtype == torch.uint8
+    assert embeddings.shape == (2, BUNDLED_LENGTH, 384) and embeddings.dtype == torch.float32
+    assert mask.shape == (2, BUNDLED_LENGTH) and mask.dtype == torch.uint8
     assert 2 < mask[0].sum() < mask[1].sum() < 20
 
 
@@ -49,15 +49,19 @@ def test_clip_attends_to_all_of_its_77_tokens(clip):
 
 def test_the_empty_prompt_comes_first(bundled):
     embeddings, mask = embed_prompts(bundled, ["oedema", "necrosis", "brain"], batch_size=2)
-    assert embeddings.shape == (4, 64, 384) and embeddings.dtype == torch.float16 and mask.shape == (4, 64)
+    assert (
+        embeddings.shape == (4, BUNDLED_LENGTH, 384)
+        and embeddings.dtype == torch.float16
+        and mask.shape == (4, BUNDLED_LENGTH)
+    )
     torch.testing.assert_close(embeddings[0], bundled([""])[0][0].half(), atol=1e-3, rtol=1e-2)
     torch.testing.assert_close(embeddings[3], bundled(["brain"])[0][0].half(), atol=1e-3, rtol=1e-2)
 
 
 def test_a_prompt_that_is_too_long_is_cut_with_a_warning(bundled, caplog):
     with caplog.at_level(logging.WARNING, logger="mosaicmr"):
-        embeddings, mask = bundled(["brain " * 100])
-    assert mask.all() and embeddings.shape[1] == 64
+        embeddings, mask = bundled(["brain " * 300])
+    assert mask.all() and embeddings.shape[1] == BUNDLED_LENGTH
     assert "1 prompts are longer" in caplog.text
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.diffusion.appearance import AppearanceScale
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import Domain
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice
@@ -126,7 +127,7 @@ def test_without_any_change_the_layout_is_the_source_slice():
 def test_the_table_says_what_was_drawn_and_a_mirrored_tumour_changes_its_side_in_the_prompt():
     def table(mirror: float) -> pd.DataFrame:
         layouts = draw([1, 2], LayoutSettings(mirror, 0, 0))
-        return tabulate_layouts(layouts, training(), DOMAINS, ["T1", "T2"], PIXEL)
+        return tabulate_layouts(layouts, training(), DOMAINS, ["T1", "T2"], PIXEL, AppearanceScale({}))
 
     plain, mirrored = table(0), table(1)
     assert list(plain["synthetic"]) == ["s00001", "s00002"]

@@ -1,0 +1,87 @@
+"""How each tumour class looks in each modality, measured and put into the words that prompts carry.
+
+A word is relative: 'bright' is the brightest third among the slices that the scale was fitted on, which are those of
+the training patients, or in pretraining the simulated ones. So every word is asked for equally often in training, and
+means within a cohort what a reader who knows the cohort would say.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+
+LEVELS = ("dark", "intermediate", "bright")
+TEXTURES = ("homogeneous", "heterogeneous")
+MIN_AREA = 20.0  # mm²: the texture of less cannot be measured
+MIN_REGIONS = 3  # from which thirds can be told
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one tumour class looks in one modality: `level` indexes LEVELS, `texture` indexes TEXTURES."""
+
+    tumour_class: int
+    modality: str
+    level: int
+    texture: int
+
+
+@dataclass(frozen=True)
+class AppearanceScale:
+    """What the words mean: for each (tumour class, modality) the two bounds of the thirds of mean intensity, and the
+    median of the standard deviations, all in normalised intensity (0 to 1)."""
+
+    bounds: dict[tuple[int, str], tuple[float, float, float]]
+
+    @classmethod
+    def fit(cls, regions: pd.DataFrame) -> "AppearanceScale":
+        """The scale of regions as `measure_regions` returns them; a kind of region seen less than thrice gets none."""
+        bounds = {}
+        for (tumour_class, modality), group in regions.groupby(["tumour_class", "modality"]):
+            if len(group) >= MIN_REGIONS:
+                lower, upper = np.quantile(group["mean"], [1 / 3, 2 / 3])
+                bounds[int(tumour_class), str(modality)] = (lower, upper, float(group["deviation"].median()))
+        return cls({key: tuple(round(float(value), 6) for value in values) for key, values in bounds.items()})
+
+    @classmethod
+    def from_records(cls, records: Iterable[dict]) -> "AppearanceScale":
+        """The scale of records as `records` makes them."""
+        return cls({(one["tumour_class"], one["modality"]): tuple(one["bounds"]) for one in records})
+
+    def records(self) -> list[dict]:
+        """The scale as JSON holds it: tumour_class, modality and bounds of each kind of region."""
+        return [
+            {"tumour_class": tumour_class, "modality": modality, "bounds": list(values)}
+            for (tumour_class, modality), values in sorted(self.bounds.items())
+        ]
+
+    def describe(self, regions: pd.DataFrame) -> tuple[Look, ...]:
+        """The looks of the regions of one slice, in the order of the rows; those without a scale have none."""
+        looks = []
+        for tumour_class, modality, mean, deviation in regions.itertuples(index=False):
+            if (tumour_class, modality) in self.bounds:
+                lower, upper, middle = self.bounds[tumour_class, modality]
+                level = int(mean > lower) + int(mean > upper)
+                looks.append(Look(tumour_class, modality, level, int(deviation > middle)))
+        return tuple(looks)
+
+
+def measure_regions(
+    images: np.ndarray, labels: np.ndarray, modalities: Sequence[str], pixel_size: float
+) -> pd.DataFrame:
+    """Mean and standard deviation of each tumour class in each modality of one slice.
+
+    images: float [M, H, W] in [0, 1] of `modalities`; labels: uint8 [H, W], tumour classes; pixel_size: mm. Returns
+    columns tumour_class, modality, mean and deviation, classes in rising order, those smaller than 20 mm² left out.
+    """
+    rows = []
+    for tumour in TUMOUR_CLASSES:
+        inside = labels == tumour.value
+        if np.count_nonzero(inside) * pixel_size**2 >= MIN_AREA:
+            values = np.asarray(images)[:, inside].astype(np.float64)
+            moments = zip(modalities, values.mean(1), values.std(1), strict=True)
+            rows += [(tumour.value, modality, mean, deviation) for modality, mean, deviation in moments]
+    return pd.DataFrame(rows, columns=["tumour_class", "modality", "mean", "deviation"])

@@ -1,0 +1,49 @@
+"""Muon for a network's hidden layers and AdamW for the rest, behind one optimizer's face."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class MuonWithAdamW:
+    """Muon on the weights of linear and convolutional layers, AdamW on all other parameters and on those of `ends`.
+
+    Muon (Jordan et al. 2024) makes each update a matrix with nearly equal singular values. PyTorch's takes matrices
+    only, so a kernel is seen as one row an output channel, in the same memory.
+    """
+
+    def __init__(self, module: nn.Module, ends: Sequence[str], rate: float, weight_decay: float) -> None:
+        hidden, rest = [], []
+        for name, parameter in module.named_parameters():
+            (rest if parameter.ndim < 2 or name.startswith(tuple(ends)) else hidden).append(parameter)
+        self._pairs = [(parameter, nn.Parameter(parameter.data.flatten(1))) for parameter in hidden]
+        self._muon = torch.optim.Muon(
+            [matrix for _, matrix in self._pairs], rate, weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        self._adamw = torch.optim.AdamW(rest, rate, weight_decay=weight_decay)
+
+    def set_rate(self, rate: float) -> None:
+        """Give all parameters one learning rate."""
+        for optimizer in (self._muon, self._adamw):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self._adamw.zero_grad()
+        for parameter, _ in self._pairs:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step of both."""
+        for parameter, matrix in self._pairs:
+            matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
+        self._muon.step()
+        self._adamw.step()
+
+    @property
+    def parts(self) -> dict[str, torch.optim.Optimizer]:
+        """Both optimizers, as checkpoints keep them."""
+        return {"muon": self._muon, "adamw": self._adamw}
