@@ -27,7 +27,7 @@ def make_tiny_base(folder: str | Path) -> Path:
     torch.manual_seed(SEED)
     _tiny_autoencoder(image_channels=4, latent_channels=LATENT_CHANNELS).save_pretrained(folder / "vae")
     latents = len(MODALITIES) * LATENT_CHANNELS
-    tiny_unet(latents + LAYOUT_CHANNELS, latents, text_width=384).half().save_pretrained(folder / "unet")
+    tiny_unet(latents + LAYOUT_CHANNELS, latents, text_width=384, pooled_prompt=True).half().save_pretrained(folder / "unet")
     _noise_schedule().save_pretrained(folder / "scheduler")
     facts = {
         "modalities": MODALITIES,
@@ -90,7 +90,8 @@ def make_tiny_stable_diffusion(folder: str | Path) -> Path:
     return folder
 
 
-def tiny_unet(inputs: int, outputs: int, text_width: int) -> UNet2DConditionModel:
+def tiny_unet(inputs: int, outputs: int, text_width: int, pooled_prompt: bool = False) -> UNet2DConditionModel:
+    """pooled_prompt: whether the prompt's mean state is added to the timestep's embedding, as in the bundled base."""
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=inputs,
@@ -102,6 +103,8 @@ def tiny_unet(inputs: int, outputs: int, text_width: int) -> UNet2DConditionMode
         norm_num_groups=4,
         attention_head_dim=4,
         cross_attention_dim=text_width,
+        class_embed_type="projection" if pooled_prompt else None,
+        projection_class_embeddings_input_dim=text_width if pooled_prompt else None,
     )
 
 
