@@ -8,6 +8,7 @@ rule pretrain_base:
     params:
         # Beside the output: simulated slices and checkpoints, from which a killed run goes on.
         work=subpath(output[0], ancestor=2),
+        progress="results/pretraining/progress/pretrain_base",  # for `make progress RUN=pretraining`
         settings=config["pretrain"],
         seed=config["seed"],
         device=config["device"],

@@ -19,6 +19,7 @@ def main(snakemake) -> None:
         Path(params.work) / digest_of([params.code, params.settings, params.seed])[:12],
         Path(snakemake.output[0]).parent,
         choose_device(params.device).type,
+        Path(params.progress),
     )
 
 

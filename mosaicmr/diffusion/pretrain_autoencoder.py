@@ -1,7 +1,5 @@
 """Pretraining of the bundled autoencoder on simulated slices, one modality at a time."""
 
-import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +12,13 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
-
-logger = logging.getLogger("mosaicmr")
 
 UNSHUFFLE = 2  # folding 2x2 pixels into channels quarters the cost of the layers at full resolution
 INITIAL_LOG_VARIANCE = -6.0
 SSIM_WEIGHT = 0.1
+RECORD_EVERY = 50  # steps
 SSIM_EVERY = 4  # one image in so many of a batch: SSIM costs more than the networks do
 
 
@@ -66,7 +64,8 @@ def train_autoencoder(
     settings: AutoencoderSettings,
     seed: int,
     checkpoint: Path,
-    device: str = "cpu",
+    device: str,
+    journal: Journal,
 ) -> tuple[AutoencoderKL, pd.DataFrame]:
     """Train on single modalities of slices what the patch transform misses; resumes from `checkpoint`.
 
@@ -78,7 +77,8 @@ def train_autoencoder(
     model = build_autoencoder(settings).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     first, curve = load_checkpoint(checkpoint, {"autoencoder": model}, {"adamw": optimizer})
-    before, start = curve[-1]["seconds"] if curve else 0.0, time.monotonic()
+    before = curve[-1]["seconds"] if curve else 0.0
+    journal.begin(settings.steps, first)
     for step in range(first, settings.steps):
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "autoencoder", step)
@@ -88,13 +88,11 @@ def train_autoencoder(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if step % 50 == 0 or step == settings.steps - 1:
-            seconds = before + time.monotonic() - start
-            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": seconds})
-            logger.info(
-                "autoencoder step %d of %d: %s", step, settings.steps, {k: round(v, 4) for k, v in parts.items()}
-            )
+        journal.report(step + 1, loss.item(), parts)
+        if step % RECORD_EVERY == 0 or step == settings.steps - 1:
+            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": before + journal.seconds})
         if (step + 1) % settings.checkpoint_every == 0:
+            journal.flush()
             save_checkpoint(checkpoint, step + 1, {"autoencoder": model}, {"adamw": optimizer}, curve)
     return model.eval(), pd.DataFrame(curve)
 

@@ -5,8 +5,6 @@ do: on a CPU that can afford a few thousand steps it is worth more than anything
 """
 
 import copy
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +19,8 @@ from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.muon import MuonWithAdamW
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
-
-logger = logging.getLogger("mosaicmr")
 
 ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")  # input and output layers, which Muon is not for
 WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
@@ -117,7 +114,7 @@ def spread_prompts(unet: UNet2DConditionModel, data: UNetData) -> None:
 
 
 def train_unet(
-    sets: Sequence[UNetData], settings: UNetSettings, seed: int, checkpoint: Path, device: str = "cpu"
+    sets: Sequence[UNetData], settings: UNetSettings, seed: int, checkpoint: Path, device: str, journal: Journal
 ) -> tuple[UNet2DConditionModel, pd.DataFrame]:
     """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
@@ -133,7 +130,8 @@ def train_unet(
     schedule = build_schedule()
     modules = {"unet": unet, "averaged": averaged}
     first, curve = load_checkpoint(checkpoint, modules, optimizer.parts)
-    recent, before, start = [], curve[-1]["seconds"] if curve else 0.0, time.monotonic()
+    recent, before = [], curve[-1]["seconds"] if curve else 0.0
+    journal.begin(settings.steps, first)
     for step in range(first, settings.steps):
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "unet", step)
@@ -144,12 +142,12 @@ def train_unet(
         optimizer.step()
         _average(averaged, unet, min(settings.average, (1 + step) / (10 + step)))
         recent.append(loss.item())
+        journal.report(step + 1, recent[-1], {"loss": recent[-1]})
         if (step + 1) % RECORD_EVERY == 0:
-            seconds = before + time.monotonic() - start
-            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": seconds})
-            logger.info("U-Net step %d of %d: loss %.4f", step + 1, settings.steps, np.mean(recent))
+            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": before + journal.seconds})
             recent = []
         if (step + 1) % settings.checkpoint_every == 0:
+            journal.flush()
             save_checkpoint(checkpoint, step + 1, modules, optimizer.parts, curve)
     return averaged, pd.DataFrame(curve, columns=["step", "loss", "seconds"])
 

@@ -1,7 +1,6 @@
 """From simulated anatomy to the bundled base model: bank, autoencoder, latents, U-Net, and the folder that ships."""
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +23,9 @@ from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettin
 from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, train_unet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
 from mosaicmr.io import load_arrays, save_arrays, save_json, save_table
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.stage import progress
-
-logger = logging.getLogger("mosaicmr")
 
 MODALITIES = tuple(SEQUENCES)
 PROMPTS_PER_SLICE = 2
@@ -50,28 +48,43 @@ def settings_from(config: dict) -> PretrainingSettings:
 
 
 def pretrain(
-    settings: PretrainingSettings, encode_text: TextEncoder, seed: int, work: Path, folder: Path, device: str = "cpu"
+    settings: PretrainingSettings,
+    encode_text: TextEncoder,
+    seed: int,
+    work: Path,
+    folder: Path,
+    device: str = "cpu",
+    progress_folder: Path | None = None,
 ) -> None:
     """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`.
 
     Whatever is found in `work` is taken as made by the same code, settings and seed: give others a folder of their own.
+    progress_folder: for the records of both trainings that `make progress` shows.
     """
     anatomy = load_anatomy()
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
-    transform, autoencoder, autoencoder_curve = _fit_autoencoder(shards, settings.autoencoder, seed, work, device)
+    transform, autoencoder, autoencoder_curve = _fit_autoencoder(
+        shards, settings.autoencoder, seed, work / "autoencoder.safetensors", device, progress_folder
+    )
     banks = {name: bank for name, bank in settings.banks.items() if bank.unet}
     paths = {name: shards[name] for name in banks}
     codec = normalised_codec(autoencoder, transform, load_bank(next(iter(paths.values()))[:1])["images"])
     scale = fit_appearance(paths, banks)
     sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
-    unet, unet_curve = train_unet(sets, settings.unet, seed, work / "unet.safetensors", device)
+    with _journal("unet", progress_folder) as journal:
+        unet, unet_curve = train_unet(sets, settings.unet, seed, work / "unet.safetensors", device, journal)
     save_base(folder, codec, unet, scale)
     save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
     save_table(folder / "training" / "unet.parquet", unet_curve)
 
 
 def _fit_autoencoder(
-    shards: Mapping[str, Sequence[Path]], settings: AutoencoderSettings, seed: int, work: Path, device: str
+    shards: Mapping[str, Sequence[Path]],
+    settings: AutoencoderSettings,
+    seed: int,
+    checkpoint: Path,
+    device: str,
+    progress_folder: Path | None,
 ) -> tuple[PatchTransform, AutoencoderKL, pd.DataFrame]:
     """Train the autoencoder on all banks of the smallest slices: batches are of one size."""
     images = [load_bank(files)["images"] for files in shards.values()]
@@ -79,8 +92,12 @@ def _fit_autoencoder(
     images = np.concatenate([bank for bank in images if bank.shape[-1] == smallest])
     side = UNSHUFFLE * 2 ** (len(settings.widths) - 1)
     transform = fit_patch_transform(images, settings.latent_channels, side)
-    checkpoint = work / "autoencoder.safetensors"
-    return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device)
+    with _journal("autoencoder", progress_folder) as journal:
+        return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device, journal)
+
+
+def _journal(name: str, folder: Path | None) -> Journal:
+    return Journal(name, folder / f"{name}.json" if folder else None)
 
 
 @torch.no_grad()

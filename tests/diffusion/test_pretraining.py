@@ -24,6 +24,7 @@ from mosaicmr.diffusion.pretraining import PretrainingSettings, pretrain
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
+from mosaicmr.monitoring.journal import Journal
 
 BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
 AUTOENCODER = AutoencoderSettings((16, 16), 2, 4, 2, 0.001, 0.0001, 2)
@@ -54,11 +55,15 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
 def test_an_autoencoder_resumed_after_a_kill_ends_with_the_same_weights(bank: list[Path], tmp_path: Path) -> None:
     images = load_bank(bank)["images"]
     transform = fit_patch_transform(images, channels=2, side=4)
-    whole, _ = train_autoencoder(images, transform, AUTOENCODER, 1, tmp_path / "whole.safetensors")
+    whole, _ = train_autoencoder(
+        images, transform, AUTOENCODER, 1, tmp_path / "whole.safetensors", "cpu", Journal("test")
+    )
     # The cosine depends on the number of steps, so the kill is played by the last checkpoint but one.
     killed = dataclasses.replace(AUTOENCODER, checkpoint_every=3)
-    train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors")
-    resumed, _ = train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors")
+    train_autoencoder(images, transform, killed, 1, tmp_path / "killed.safetensors", "cpu", Journal("test"))
+    resumed, _ = train_autoencoder(
+        images, transform, killed, 1, tmp_path / "killed.safetensors", "cpu", Journal("test")
+    )
     for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
 
@@ -90,9 +95,9 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
 ) -> None:
     monkeypatch.setattr("mosaicmr.diffusion.pretrain_unet.RECORD_EVERY", 2)
     settings = dataclasses.replace(UNET, steps=6, checkpoint_every=4)
-    whole, curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors")
+    whole, curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors", "cpu", Journal("test"))
     # A checkpoint after four of six steps is what a kill leaves.
-    again, resumed_curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors")
+    again, resumed_curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors", "cpu", Journal("test"))
     for left, right in zip(whole.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
     assert list(curve["step"]) == list(resumed_curve["step"]) == [2, 4, 6]

@@ -27,7 +27,9 @@ def make_tiny_base(folder: str | Path) -> Path:
     torch.manual_seed(SEED)
     _tiny_autoencoder(image_channels=4, latent_channels=LATENT_CHANNELS).save_pretrained(folder / "vae")
     latents = len(MODALITIES) * LATENT_CHANNELS
-    tiny_unet(latents + LAYOUT_CHANNELS, latents, text_width=384, pooled_prompt=True).half().save_pretrained(folder / "unet")
+    tiny_unet(latents + LAYOUT_CHANNELS, latents, text_width=384, pooled_prompt=True).half().save_pretrained(
+        folder / "unet"
+    )
     _noise_schedule().save_pretrained(folder / "scheduler")
     facts = {
         "modalities": MODALITIES,
