@@ -4,6 +4,7 @@ CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.
 FIGURES = [
     at("figures", "partition.png"),
     *expand(at("figures", "grid_{variant}.png"), variant=VARIANTS),
+    at("figures", "prompts.png"),
     at("figures", "training.png"),
     at("figures", "radiomics.png"),
     at("figures", "segmentation.png"),
@@ -51,6 +52,35 @@ rule figure_grid:
         runtime=growing(15),
     script:
         "../workflow_scripts/figure_grid.py"
+
+
+rule figure_prompts:
+    """Show one layout under prompts that differ in one tumour class's brightness."""
+    input:
+        slices=at("synthetic", "prompt_sweep.safetensors"),
+        table=at("synthetic", "prompt_sweep.parquet"),
+    output:
+        pdf=at("figures", "prompts.pdf"),
+        png=report(
+            at("figures", "prompts.png"),
+            category="Slices",
+            caption="../docs/captions/prompts.rst",
+        ),
+    params:
+        modalities=config["cohort"]["modalities"],
+        code=code("figure_prompts"),
+    log:
+        at("logs", "figure_prompts.log"),
+    benchmark:
+        at("benchmarks", "figure_prompts.tsv")
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    script:
+        "../workflow_scripts/figure_prompts.py"
 
 
 rule figure_training:

@@ -127,6 +127,7 @@ rule summarize_run:
         radiomics=expand(at("evaluation", "radiomics", "{subset}_metrics.parquet"), subset=["floor", *VARIANTS]),
         novelty=expand(at("evaluation", "novelty", "{subset}.parquet"), subset=["floor", *VARIANTS]),
         mask_fidelity=expand(at("evaluation", "mask_fidelity", "{subset}.parquet"), subset=["floor", *VARIANTS]),
+        prompt_accuracy=expand(at("evaluation", "prompt_accuracy", "{variant}.parquet"), variant=VARIANTS),
         segmenters=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
     output:
         at("summary.json"),

@@ -1,6 +1,7 @@
 """Gather every metric of the run into one JSON document."""
 
 from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.evaluation.prompt_accuracy import unasked_metrics
 from mosaicmr.evaluation.summary import count_patients, count_slices, summarize
 from mosaicmr.io import load_table, load_tables, save_json
 from mosaicmr.stage import stage
@@ -15,7 +16,12 @@ def main(snakemake) -> None:
         "slices": count_slices(load_tables(files.slices), subjects, synthetic),
     }
     stages = (files.fidelity, files.radiomics, files.novelty, files.mask_fidelity)
-    subsets = {subset: [load_table(paths[index]) for paths in stages] for index, subset in enumerate(params.subsets)}
+    # The floor, which comes first, is of real slices.
+    accuracy = [unasked_metrics(), *map(load_table, files.prompt_accuracy)]
+    subsets = {
+        subset: [accuracy[index], *(load_table(paths[index]) for paths in stages)]
+        for index, subset in enumerate(params.subsets)
+    }
     arms = {arm: load_table(path) for arm, path in zip(params.arms, files.segmenters, strict=True)}
     save_json(snakemake.output[0], summarize(params.run, counts, subsets, arms, scheme_classes(params.label_scheme)))
 

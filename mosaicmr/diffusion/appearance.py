@@ -5,16 +5,17 @@ the training patients, or in pretraining the simulated ones. So every word is as
 means within a cohort what a reader who knows the cohort would say.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
 
 LEVELS = ("dark", "intermediate", "bright")
 TEXTURES = ("homogeneous", "heterogeneous")
+BRIGHTNESS, TEXTURE = "brightness", "texture"  # what each of these words is about
 MIN_AREA = 20.0  # mm²: the texture of less cannot be measured
 MIN_REGIONS = 3  # from which thirds can be told
 
@@ -85,3 +86,34 @@ def measure_regions(
             moments = zip(modalities, values.mean(1), values.std(1), strict=True)
             rows += [(tumour.value, modality, mean, deviation) for modality, mean, deviation in moments]
     return pd.DataFrame(rows, columns=["tumour_class", "modality", "mean", "deviation"])
+
+
+def look_column(attribute: str, tumour_class: TumourClass, modality: str) -> str:
+    """The column of a table that holds a word: 'brightness_oedema_FLAIR'. attribute: BRIGHTNESS or TEXTURE."""
+    return f"{attribute}_{tumour_class.name}_{modality}"
+
+
+def tabulate_looks(
+    looks: Iterable[Look], tumour_classes: Iterable[TumourClass], modalities: Sequence[str]
+) -> dict[str, str | None]:
+    """The words of the looks of one slice by column (see `look_column`), None for what has no look."""
+    found = {(look.tumour_class, look.modality): look for look in looks}
+    words = {}
+    for tumour in tumour_classes:
+        for modality in modalities:
+            look = found.get((tumour.value, modality))
+            words[look_column(BRIGHTNESS, tumour, modality)] = None if look is None else LEVELS[look.level]
+            words[look_column(TEXTURE, tumour, modality)] = None if look is None else TEXTURES[look.texture]
+    return words
+
+
+def read_looks(row: Mapping[str, object], modalities: Sequence[str]) -> tuple[Look, ...]:
+    """The looks behind the columns of `tabulate_looks` in a row of a table, classes in rising order."""
+    looks = []
+    for tumour in TUMOUR_CLASSES:
+        for modality in modalities:
+            brightness = row.get(look_column(BRIGHTNESS, tumour, modality))
+            if not pd.isna(brightness):
+                texture = row[look_column(TEXTURE, tumour, modality)]
+                looks.append(Look(tumour.value, modality, LEVELS.index(brightness), TEXTURES.index(texture)))
+    return tuple(looks)

@@ -30,6 +30,10 @@ SUBSET_METRICS = (
     "frechet_radiomics",
     "copy_rate",
     "mask_dice",
+    "prompt_brightness",
+    "prompt_brightness_chance",
+    "prompt_texture",
+    "prompt_texture_chance",
     "seam_index",
 )
 # Wen et al. 2026 (doi 10.1088/1361-6560/ae7797), from the abstract: their data, their protocol, not ours.

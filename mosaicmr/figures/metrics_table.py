@@ -24,6 +24,10 @@ SUBSET_ROWS = {
     "frechet_radiomics": "Fréchet radiomics distance ↓",
     "copy_rate": "Share of copies ↓",
     "mask_dice": "Dice of the asked mask ↑",
+    "prompt_brightness": "Share of looks as bright as asked ↑",
+    "prompt_brightness_chance": "The same by chance",
+    "prompt_texture": "Share of looks with the asked texture ↑",
+    "prompt_texture_chance": "The same by chance",
     "seam_index": "Seam index, 1 as in real slices",
     "reader_sensitivity": "Readers' sensitivity",
 }

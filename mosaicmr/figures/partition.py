@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from skimage.segmentation import find_boundaries
 
-from mosaicmr.figures.style import BLACK, YELLOW, domain_colours, house_style, new_figure
+from mosaicmr.figures.style import BLACK, YELLOW, domain_colours, house_style, new_figure, window_around
 from mosaicmr.partition.domains import HEALTHY, Domain, thresholds
 
 OVERLAY = 0.55  # opacity of the domains' colours over the image
 BINS = 60
-MARGIN = 4  # pixels left around the brain
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def draw_partition(panels: Sequence[Panel], domains: Sequence[Domain], cells: pd
 
 
 def _draw_slice(axes: Sequence[Axes], panel: Panel, domains: Sequence[Domain], colours: dict[str, str]) -> None:
-    window = _around(panel.domains > 0)
+    window = window_around(panel.domains > 0)
     grey = np.repeat(np.asarray(panel.grey, np.float32)[..., None], 3, axis=2)
     borders = find_boundaries(np.kron(panel.cells, np.ones((3, 3), int)), mode="inner")
     tumour = (panel.domains > 0) & (panel.cells == 0)
@@ -85,17 +84,6 @@ def _draw_slice(axes: Sequence[Axes], panel: Panel, domains: Sequence[Domain], c
     if tumour.any():
         axes[1].contour(tumour, levels=[0.5], colors="white", linewidths=0.9)
     axes[0].set_ylabel(panel.title)
-
-
-def _around(mask: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns around `mask`, with a margin; everything where it is empty."""
-    if not mask.any():
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    spans = []
-    for axis in (1, 0):
-        found = np.flatnonzero(mask.any(axis=axis))
-        spans.append(slice(max(found[0] - MARGIN, 0), min(found[-1] + 1 + MARGIN, mask.shape[1 - axis])))
-    return spans[0], spans[1]
 
 
 def _draw_histogram(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import seaborn
 from matplotlib.figure import Figure
 
@@ -39,6 +40,8 @@ GREY = "#7F7F7F"
 CLASS_COLOURS = {"necrosis": VERMILION, "oedema": ORANGE, "enhancing": SKY, "cavity": PURPLE}
 ARM_COLOURS = {"real": GREY, "real+classical": BLUE, "real+synthetic": ORANGE, "synthetic": GREEN}
 
+MARGIN = 4  # pixels left around a brain
+
 
 @contextlib.contextmanager
 def house_style() -> Iterator[None]:
@@ -69,6 +72,17 @@ def subset_colours(names: Sequence[str]) -> dict[str, str]:
     palette = [ORANGE, BLUE, GREEN, PURPLE, SKY, VERMILION, YELLOW, BLACK]
     colours = {name: palette[index % len(palette)] for index, name in enumerate(variants)}
     return {name: colours.get(name, GREY) for name in names}
+
+
+def window_around(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns around `mask`, bool [H, W], with a margin; everything where it is empty."""
+    if not mask.any():
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    spans = []
+    for axis in (1, 0):
+        found = np.flatnonzero(mask.any(axis=axis))
+        spans.append(slice(max(found[0] - MARGIN, 0), min(found[-1] + 1 + MARGIN, mask.shape[1 - axis])))
+    return spans[0], spans[1]
 
 
 def save_figure(figure: Figure, pdf: str | Path | None, png: str | Path) -> None:

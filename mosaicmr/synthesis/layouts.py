@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
+from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions, tabulate_looks
 from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays
@@ -165,11 +165,13 @@ def tabulate_layouts(
 
     Prompts ask for the look that the tumour has in the source, by the words of `scale`.
     slices: columns slice, patient, level. Returns columns synthetic, source_slice, source_patient, donor_slice,
-    donor_patient (missing without a transplant), row, mirrored, level, area_<class>_mm2 and prompt_<domain> (with
+    donor_patient (missing without a transplant), row, mirrored, level, area_<class>_mm2, brightness_<class>_<modality>
+    and texture_<class>_<modality> (the asked words, missing where none is asked) and prompt_<domain> (with
     prompt_whole).
     """
     known = slices.set_index("slice")
-    present = {domain.tumour_class for domain in domains if domain.kind == TUMOUR}
+    values = {domain.tumour_class for domain in domains if domain.kind == TUMOUR}
+    present = [tumour for tumour in TUMOUR_CLASSES if tumour.value in values]
     rows = []
     for number, layout in enumerate(layouts):
         source, annotated = known.loc[layout.plan.source], layout.annotated
@@ -186,12 +188,13 @@ def tabulate_layouts(
             "mirrored": layout.plan.mirrored,
             "level": level,
         }
-        for tumour in TUMOUR_CLASSES:
-            if tumour.value in present:
-                area = np.count_nonzero(annotated.labels == tumour.value) * pixel_size**2
-                row[f"area_{tumour.name}_mm2"] = float(area)
+        for tumour in present:
+            area = np.count_nonzero(annotated.labels == tumour.value) * pixel_size**2
+            row[f"area_{tumour.name}_mm2"] = float(area)
+        row |= tabulate_looks(facts.looks, present, modalities)
         for name in (*(domain.name for domain in domains), WHOLE):
             row[f"prompt_{name}"] = write_prompt(name, facts, modalities)
         rows.append(row)
-    # An explicit type keeps the columns text where no layout of a batch has a donor.
-    return pd.DataFrame(rows).astype({"donor_slice": "string", "donor_patient": "string"})
+    # An explicit type keeps the columns text where no layout of a batch has a donor, or a look.
+    text = ("donor_slice", "donor_patient", *tabulate_looks((), present, modalities))
+    return pd.DataFrame(rows).astype(dict.fromkeys(text, "string"))

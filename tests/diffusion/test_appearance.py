@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions
+from mosaicmr.cohort.labels import ENHANCING, OEDEMA
+from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions, read_looks, tabulate_looks
 
 MODALITIES = ("FLAIR", "T2")
 
@@ -54,3 +55,12 @@ def test_a_scale_survives_its_file():
     again = AppearanceScale.from_records(scale.records())
     assert again == scale
     assert again.describe(measure_regions(*a_slice(0.9), MODALITIES, 1.0))[0] == Look(2, "FLAIR", 2, 0)
+
+
+def test_looks_survive_a_table_and_what_has_none_is_missing_there():
+    looks = (Look(2, "FLAIR", 2, 0), Look(2, "T2", 0, 1))
+    words = tabulate_looks(looks, [OEDEMA, ENHANCING], MODALITIES)
+    assert words["brightness_oedema_FLAIR"] == "bright" and words["texture_oedema_T2"] == "heterogeneous"
+    assert words["brightness_enhancing_T2"] is None and len(words) == 8
+    for row in (words, pd.DataFrame([words]).astype("string").iloc[0]):
+        assert read_looks(row, MODALITIES) == looks

@@ -27,7 +27,8 @@ STEPS, CHECKPOINT = 2000, 50
 # What asks for a GPU, as the profile's comment says: all that trains or samples networks.
 GPU_RULES = {
     *("encode_latents", "embed_prompts", "finetune_expert", "synthesize_partitions", "denoise_slices"),
-    *("synthesize_slices", "extract_features", "train_segmenter", "score_segmenter", "measure_mask_fidelity"),
+    *("synthesize_slices", "synthesize_prompt_sweep", "extract_features"),
+    *("train_segmenter", "score_segmenter", "measure_mask_fidelity"),
 }
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.diffusion.appearance import AppearanceScale
+from mosaicmr.diffusion.appearance import AppearanceScale, read_looks
+from mosaicmr.diffusion.prompts import facts_of, write_prompt
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import Domain
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice
@@ -141,6 +142,22 @@ def test_the_table_says_what_was_drawn_and_a_mirrored_tumour_changes_its_side_in
             assert after != before
             assert after == " ".join(swap.get(word, word) for word in before.split(" "))
     assert not any(name in prompt for name in ("p0", "p1", "p2", "p3") for prompt in plain["prompt_whole"])
+
+
+def test_what_a_prompt_asks_for_stands_in_the_table_and_nothing_else_does():
+    layouts = draw([1, 2])
+    # The source's tumour has a grey of 0.3, up to interpolation; a class without a scale is asked for nothing.
+    scale = AppearanceScale({(2, "T1"): (0.1, 0.2, 1.0), (2, "T2"): (0.5, 0.6, 0.0)})
+    table = tabulate_layouts(layouts, training(), DOMAINS, ["T1", "T2"], PIXEL, scale)
+    assert list(table["brightness_oedema_T1"]) == ["bright"] * 2
+    assert list(table["texture_oedema_T1"]) == ["homogeneous"] * 2
+    assert list(table["brightness_oedema_T2"]) == ["dark"] * 2
+    assert table["brightness_enhancing_T1"].isna().all() and table["texture_necrosis_T2"].isna().all()
+    for layout, (_, row) in zip(layouts, table.iterrows(), strict=True):
+        facts = facts_of(
+            layout.annotated.labels, layout.annotated.brain, row["level"], PIXEL, read_looks(row, ["T1", "T2"])
+        )
+        assert write_prompt("whole", facts, ["T1", "T2"]) == row["prompt_whole"]
 
 
 def test_fluid_is_dark_but_in_t2_and_needs_three_domains():

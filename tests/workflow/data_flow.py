@@ -1,16 +1,18 @@
 """Which rules read what each rule writes: the specification that the tests of staleness hold the workflow against."""
 
 REAL = {"extract_features", "measure_fidelity", "extract_radiomics", "measure_mask_fidelity"}
-SYNTHETIC = {*REAL, "export_dataset", "train_segmenter", "figure_grid"}
+ON_VARIANTS = {*REAL, "measure_prompt_accuracy", "figure_grid"}
+SYNTHETIC = {*ON_VARIANTS, "export_dataset", "train_segmenter"}
 FIGURES = {
     "figure_partition",
     "figure_grid",
     "figure_training",
     "figure_radiomics",
     "figure_segmentation",
+    "figure_prompts",
     "table_metrics",
 }
-NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices"}
+NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices", "synthesize_prompt_sweep"}
 
 # Two embedding files come from one rule: the experts' own prompts do not follow from the layouts.
 TRAINING_PROMPTS = "embed_prompts (training)"
@@ -46,16 +48,23 @@ READERS = {
     "tessellate_slices": {"fit_domains", "partition_slices", "figure_partition"},
     "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", "finetune_expert"},
     "partition_slices": {"figure_partition", "draw_layouts", "finetune_expert", *REAL} - {"measure_mask_fidelity"},
-    "write_prompts": {TRAINING_PROMPTS, "finetune_expert"},
+    "write_prompts": {
+        TRAINING_PROMPTS,
+        "finetune_expert",
+        "draw_layouts",
+        "synthesize_prompt_sweep",
+        "measure_prompt_accuracy",
+    },
     TRAINING_PROMPTS: {"finetune_expert"},
     "encode_latents": {"finetune_expert"},
     "finetune_expert": {"figure_training", *NETWORK_SAMPLING},
     "draw_layouts": {"embed_prompts", "merge_partitions", "summarize_run", *NETWORK_SAMPLING, *SYNTHETIC},
-    "embed_prompts": NETWORK_SAMPLING,
+    "embed_prompts": NETWORK_SAMPLING - {"synthesize_prompt_sweep"},
     "synthesize_partitions": {"merge_partitions"},
     "merge_partitions": {"denoise_slices"},
     "denoise_slices": SYNTHETIC,
-    "synthesize_slices": {*REAL, "figure_grid"},
+    "synthesize_slices": ON_VARIANTS,
+    "synthesize_prompt_sweep": {"figure_prompts"},
     "export_dataset": set(),
     "extract_features": {"measure_fidelity", "measure_novelty"},
     "measure_fidelity": {"summarize_run"},
@@ -65,6 +74,7 @@ READERS = {
     "train_segmenter": {"score_segmenter", "measure_mask_fidelity"},
     "score_segmenter": {"summarize_run", "table_metrics", "figure_segmentation"},
     "measure_mask_fidelity": {"summarize_run"},
+    "measure_prompt_accuracy": {"summarize_run"},
     "summarize_run": {"table_metrics"},
     **{figure: {"write_report"} for figure in FIGURES},
     "write_report": set(),

@@ -21,6 +21,7 @@ SEEDED = {
     "train_segmenter",
     "score_segmenter",
     "measure_mask_fidelity",
+    "measure_prompt_accuracy",
     "table_metrics",
 }
 RESAMPLED = {
@@ -29,6 +30,7 @@ RESAMPLED = {
     "measure_novelty",
     "score_segmenter",
     "measure_mask_fidelity",
+    "measure_prompt_accuracy",
     "table_metrics",
 }
 SEGMENTED = {"train_segmenter", "score_segmenter", "measure_mask_fidelity"}

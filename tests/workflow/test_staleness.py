@@ -61,7 +61,13 @@ def test_every_key_of_the_configuration_has_a_row_or_says_why_not(planner: Plann
 
 def test_a_joint_variant_is_made_and_measured_and_no_expert_is_trained(planner: Planner):
     jobs = planner.jobs("synthesis={variants: {joint: {scheme: joint, start: noise}}}")
-    measured = {"extract_features", "extract_radiomics", "measure_mask_fidelity", "figure_grid"}
+    measured = {
+        "extract_features",
+        "extract_radiomics",
+        "measure_mask_fidelity",
+        "measure_prompt_accuracy",
+        "figure_grid",
+    }
     assert set(jobs) == {"synthesize_jointly"} | following(measured)
     for rule in ("synthesize_jointly", *measured):
         assert jobs[rule] == 1, rule
@@ -117,7 +123,8 @@ def test_an_edited_scan_reruns_its_shard_and_the_whole_cohort(planner: Planner):
 def test_a_deleted_expert_is_trained_again_and_no_other(planner: Planner):
     with without(planner.checkout / "results" / "tiny" / "experts" / "healthy1"):
         jobs = planner.jobs()
-    assert set(jobs) == following({"finetune_expert"}) - {"synthesize_slices"}
+    of_whole_slices = {"synthesize_slices", "synthesize_prompt_sweep", "figure_prompts"}
+    assert set(jobs) == following({"finetune_expert"}) - of_whole_slices
     assert jobs["finetune_expert"] == 1
 
 

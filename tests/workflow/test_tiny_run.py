@@ -25,6 +25,10 @@ METRICS = {
     "frechet_radiomics",
     "copy_rate",
     "mask_dice",
+    "prompt_brightness",
+    "prompt_brightness_chance",
+    "prompt_texture",
+    "prompt_texture_chance",
     "seam_index",
 }
 VARIANTS = {"independent", "single", "independent_from_source", "single_from_source"}
@@ -70,7 +74,7 @@ def test_what_can_be_measured_is_measured(tiny_run: TinyRun):
     for variant in VARIANTS:
         measured = summary["variants"][variant]
         assert measured["fid"]["value"] is None  # no Inception file is given
-        for name in ("frechet_efficientnet_train", "ssim_brain", "copy_rate"):
+        for name in ("frechet_efficientnet_train", "ssim_brain", "copy_rate", "prompt_brightness"):
             assert measured[name]["value"] is not None, (variant, name)
     assert summary["utility"]["real"]["dsc"]["mean"]["value"] is not None
 
@@ -121,6 +125,15 @@ def test_every_variant_draws_every_slice_within_its_brain(tiny_run: TinyRun):
             assert not images.transpose(0, 2, 3, 1)[layout["brain"] == 0].any()
 
 
+def test_the_prompt_sweep_is_of_one_layout_and_each_of_its_classes(tiny_run: TinyRun):
+    table = load_table(tiny_run.results / "synthetic" / "prompt_sweep.parquet")
+    drawn = load_arrays(tiny_run.results / "synthetic" / "prompt_sweep.safetensors", ["images", "labels"])
+    assert table["synthetic"].nunique() == 1
+    assert len(drawn["images"]) == 3 * table["tumour_class"].nunique()
+    assert not (drawn["images"][0] == drawn["images"][2]).all()
+    assert set(table["brightness"]) == {"dark", "intermediate", "bright"}
+
+
 def test_every_expert_has_its_weights_and_its_curve(tiny_run: TinyRun):
     for expert in EXPERTS:
         folder = tiny_run.results / "experts" / expert
@@ -131,7 +144,14 @@ def test_every_expert_has_its_weights_and_its_curve(tiny_run: TinyRun):
 
 
 def test_figures_are_drawn_and_the_report_holds_them(tiny_run: TinyRun):
-    names = {"partition", "training", "radiomics", "segmentation", *(f"grid_{variant}" for variant in VARIANTS)}
+    names = {
+        "partition",
+        "training",
+        "radiomics",
+        "segmentation",
+        "prompts",
+        *(f"grid_{variant}" for variant in VARIANTS),
+    }
     for name in names:
         with Image.open(tiny_run.results / "figures" / f"{name}.png") as picture:
             assert picture.convert("L").getextrema()[0] < 128, f"{name} is blank"

@@ -1,0 +1,106 @@
+"""Does a slice look as its prompt asked? The asked words against the words that its own pixels earn.
+
+The asked words are those of the slice that the layout was made from, so a variant that starts from this source gets
+them for free. Chance is the rate at which words would agree if they were exchanged at random between the slices.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.diffusion.appearance import BRIGHTNESS, TEXTURE, AppearanceScale, Look, measure_regions, read_looks
+from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
+from mosaicmr.io import load_arrays, load_table
+
+CHANCE = "chance"
+NAMES = {tumour.value: tumour.name for tumour in TUMOUR_CLASSES}
+COLUMNS = ["slice", "patient", "tumour_class", "modality"]
+COLUMNS += [f"{side}_{attribute}" for attribute in (BRIGHTNESS, TEXTURE) for side in ("asked", "measured")]
+
+
+def compare_looks(
+    slices: Sequence[str | Path],
+    layouts: Sequence[str | Path],
+    tables: Sequence[str | Path],
+    scale: AppearanceScale,
+    modalities: Sequence[str],
+    pixel_size: float,
+) -> pd.DataFrame:
+    """What was asked and what is measured, one row for each asked look of a variant's slices.
+
+    slices, layouts, tables: for each batch the file with its images, the one with its labels, and its table of layouts.
+    scale: what the words mean. pixel_size: mm. Returns columns slice, patient (of the source slice), tumour_class
+    (name), modality, asked_brightness, measured_brightness (indices of LEVELS), asked_texture and measured_texture (of
+    TEXTURES).
+    """
+    rows = []
+    for slice_path, layout_path, table_path in zip(slices, layouts, tables, strict=True):
+        images, labels = load_arrays(slice_path, ["images"])["images"], load_arrays(layout_path, ["labels"])["labels"]
+        for row in load_table(table_path).to_dict("records"):
+            regions = measure_regions(images[row["row"]], labels[row["row"]], modalities, pixel_size)
+            for asked, measured in _pairs(read_looks(row, modalities), scale.describe(regions)):
+                words = (asked.level, measured.level, asked.texture, measured.texture)
+                names = (row["synthetic"], row["source_patient"], NAMES[asked.tumour_class], asked.modality)
+                rows.append((*names, *words))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _pairs(asked: Sequence[Look], measured: Sequence[Look]) -> list[tuple[Look, Look]]:
+    """Each asked look with the measured one; both are of the same label map, so each has its partner."""
+    found = {(look.tumour_class, look.modality): look for look in measured}
+    return [(look, found[look.tumour_class, look.modality]) for look in asked]
+
+
+def accuracy_metrics(looks: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
+    """Tidy metric rows of `compare_looks`, with intervals over patients.
+
+    prompt_brightness and prompt_texture are the shares of the asked words that are the measured ones,
+    prompt_brightness_chance and prompt_texture_chance what chance gives; each again for every tumour class and modality
+    as `<metric>_<class>_<modality>`.
+    """
+    kinds = looks.groupby(["tumour_class", "modality"], sort=False)
+    looks = looks.assign(kind=kinds.ngroup())
+    parts = {"": looks} | {f"_{name}_{modality}": looks.loc[rows] for (name, modality), rows in kinds.groups.items()}
+    metrics = []
+    for attribute in (BRIGHTNESS, TEXTURE):
+        columns = ["kind", f"asked_{attribute}", f"measured_{attribute}"]
+        for suffix, part in parts.items():
+            for name, statistic in _names(attribute).items():
+                words = part[columns].to_numpy(int)
+                interval = patient_interval(words, part["patient"], statistic, seed=seed, resamples=resamples)
+                why = "" if len(part) else "No prompt of this run says how a tumour looks."
+                metrics.append(metric_row(f"{name}{suffix}", *interval, why))
+    return metric_table(metrics)
+
+
+def unasked_metrics() -> pd.DataFrame:
+    """The metric rows of slices that nothing was asked of: the real ones of the floor."""
+    why = "Real slices follow no prompt."
+    names = [name for attribute in (BRIGHTNESS, TEXTURE) for name in _names(attribute)]
+    return metric_table([metric_row(name, None, None, None, 0, why) for name in names])
+
+
+def _names(attribute: str) -> dict[str, Callable[[np.ndarray], float]]:
+    """The metrics of an attribute and what computes them."""
+    return {f"prompt_{attribute}": agreement, f"prompt_{attribute}_{CHANCE}": chance_agreement}
+
+
+def agreement(words: np.ndarray) -> float:
+    """The share of rows whose asked word is the measured one. words: int [n, 3], kind of region, asked, measured."""
+    return float(np.mean(words[:, 1] == words[:, 2]))
+
+
+def chance_agreement(words: np.ndarray) -> float:
+    """The expected `agreement` where the asked words of each kind are randomly permuted among its rows.
+
+    That is the sum over the words of (times asked) x (times measured) / n², weighted by the kinds' shares of the rows.
+    """
+    expected = 0.0
+    for kind in np.unique(words[:, 0]):
+        _, asked, measured = words[words[:, 0] == kind].T
+        size = max(asked.max(), measured.max()) + 1
+        expected += np.bincount(asked, minlength=size) @ np.bincount(measured, minlength=size) / len(asked)
+    return float(expected / len(words))

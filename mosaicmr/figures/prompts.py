@@ -1,0 +1,75 @@
+"""One layout under prompts that differ in one word: what the prompt does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mosaicmr.cohort.labels import ENHANCING, NECROSIS, TUMOUR_CLASSES
+from mosaicmr.diffusion.appearance import LEVELS
+from mosaicmr.figures.style import BLACK, CLASS_COLOURS, VERMILION, house_style, new_figure, window_around
+
+PANEL = 1.75  # inches
+TEXT = 0.42  # inches below a panel
+
+
+def shown_modality(tumour_class: str, modalities: Sequence[str]) -> str:
+    """The modality in which radiologists look for a tumour class, or the first where the cohort lacks it.
+
+    That is T1ce for enhancing tumour and for the necrotic core that it surrounds, and FLAIR for oedema and cavities.
+    """
+    best = "T1ce" if tumour_class in (ENHANCING.name, NECROSIS.name) else "FLAIR"
+    return best if best in modalities else modalities[0]
+
+
+def draw_prompts(
+    images: np.ndarray, labels: np.ndarray, brain: np.ndarray, table: pd.DataFrame, modalities: Sequence[str]
+) -> Figure:
+    """A row for each tumour class whose brightness was asked for, a column for each word.
+
+    images: [K, M, H, W] in [0, 1]; labels: uint8 [H, W] of all of them, whose class is outlined; brain: [H, W]. table:
+    columns tumour_class, brightness (asked), row (of images), modality, lower, upper, mean, measured, as
+    `measure_sweep` returns them. Below each panel stand what was asked and what was measured.
+    """
+    tumours = [tumour for tumour in TUMOUR_CLASSES if tumour.name in set(table["tumour_class"])]
+    window = window_around(brain > 0)
+    with house_style():
+        figure = new_figure(len(LEVELS) * PANEL + 0.3, len(tumours) * (PANEL * _shape(window) + TEXT) + 0.3)
+        panels = figure.subplots(len(tumours), len(LEVELS), squeeze=False)
+        for axes, word in zip(panels[0], LEVELS, strict=True):
+            axes.set_title(f"asked: {word}", loc="center")
+        for row, tumour in zip(panels, tumours, strict=True):
+            modality = shown_modality(tumour.name, modalities)
+            of_row = table[(table["tumour_class"] == tumour.name) & (table["modality"] == modality)]
+            asked = of_row.set_index("brightness")
+            for axes, word in zip(row, LEVELS, strict=True):
+                image = images[asked.loc[word, "row"], list(modalities).index(modality)]
+                _draw_panel(axes, image[window], labels[window] == tumour.value, CLASS_COLOURS[tumour.name])
+                measured = asked.loc[word, "measured"]
+                colour = BLACK if measured == word else VERMILION
+                axes.set_xlabel(_words(word, asked.loc[word]), fontsize=7, color=colour, labelpad=2)
+            row[0].set_ylabel(f"{tumour.words}\n{modality}")
+        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0, hspace=0)
+    return figure
+
+
+def _shape(window: tuple[slice, slice]) -> float:
+    """Height over width."""
+    rows, columns = window
+    return (rows.stop - rows.start) / (columns.stop - columns.start)
+
+
+def _words(word: str, found: pd.Series) -> str:
+    """What was asked as a range of mean intensities, and what was measured."""
+    lower, upper = found["lower"], found["upper"]
+    bounds = (f"at most {lower:.2f}", f"{lower:.2f} to {upper:.2f}", f"above {upper:.2f}")
+    return f"asked {bounds[LEVELS.index(word)]}\nmeasured {found['mean']:.2f}, {found['measured']}"
+
+
+def _draw_panel(axes: Axes, image: np.ndarray, region: np.ndarray, colour: str) -> None:
+    axes.imshow(image.astype(np.float32), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.contour(region, levels=[0.5], colors=[colour], linewidths=0.6)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,108 @@
+"""One layout under prompts that differ in one tumour class's brightness: what these words do, and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
+from mosaicmr.diffusion.appearance import (
+    BRIGHTNESS,
+    LEVELS,
+    AppearanceScale,
+    Look,
+    measure_regions,
+    read_looks,
+)
+from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
+from mosaicmr.diffusion.text import TextEncoder, embed_prompts
+from mosaicmr.errors import InputError
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+
+
+def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
+    """The position of the layout whose prompt asks for the looks of the most tumour classes.
+
+    Of several, the one whose smallest such class is largest; of equals, the first. table: of layouts, all batches.
+    Raises InputError if no prompt asks for a look.
+    """
+    places = [_asked_area(row, modalities) for row in table.to_dict("records")]
+    if not any(classes for classes, _ in places):
+        raise InputError(
+            "No layout has a tumour class of at least 20 mm² whose look the prompts of at least three training slices "
+            "describe (expected one): lower cohort.min_tumour_area or raise layouts.slices."
+        )
+    return max(range(len(places)), key=places.__getitem__)
+
+
+def _asked_area(row: dict, modalities: Sequence[str]) -> tuple[int, float]:
+    """How many classes the prompt of a layout describes, and the smallest one's area in mm²."""
+    areas = [row[f"area_{tumour.name}_mm2"] for tumour in asked_classes(read_looks(row, modalities))]
+    return len(areas), min(areas, default=0.0)
+
+
+def asked_classes(looks: Sequence[Look]) -> list[TumourClass]:
+    """The tumour classes that have a look, by rising value."""
+    return [tumour for tumour in TUMOUR_CLASSES if any(look.tumour_class == tumour.value for look in looks)]
+
+
+def sweep_prompts(
+    row: pd.Series, labels: np.ndarray, brain: np.ndarray, modalities: Sequence[str], pixel_size: float
+) -> pd.DataFrame:
+    """The prompts of a layout for the whole slice with each described class dark, intermediate and bright in turn.
+
+    row: of the table of layouts. labels, brain: uint8 [H, W]. Everything else, the texture included, stays as the
+    layout's own prompt asks for it, which is one of these where it asks for the same brightness in all modalities.
+    Returns columns tumour_class (name), brightness (word) and prompt, in the order of the classes and words.
+    """
+    looks = read_looks(row, modalities)
+    facts = facts_of(labels, brain, row["level"], pixel_size, looks)
+    rows = []
+    for tumour in asked_classes(looks):
+        for level, word in enumerate(LEVELS):
+            changed = [replace(look, level=level) if look.tumour_class == tumour.value else look for look in looks]
+            prompt = write_prompt(WHOLE, replace(facts, looks=tuple(changed)), modalities)
+            rows.append((tumour.name, word, prompt))
+    return pd.DataFrame(rows, columns=["tumour_class", BRIGHTNESS, "prompt"])
+
+
+def repeat_layout(layouts: Layouts, row: int, prompts: Sequence[str]) -> Layouts:
+    """One layout once for each prompt of the whole slice: the same name, and so the same noise."""
+    table = pd.DataFrame({"synthetic": layouts.identifiers[row], f"prompt_{WHOLE}": prompts})
+    rows = np.full(len(prompts), row)
+    return Layouts(table, layouts.domains[rows], layouts.source[rows], layouts.names)
+
+
+def embed_sweep(encode: TextEncoder, prompts: Sequence[str]) -> Embeddings:
+    """The embeddings of these prompts, which no layout of the run has, and of the empty one."""
+    different = list(dict.fromkeys(prompts))
+    states, mask = embed_prompts(encode, different)
+    return Embeddings(states.numpy(), mask.numpy(), {prompt: row for row, prompt in enumerate(different, start=1)})
+
+
+def measure_sweep(
+    images: np.ndarray,
+    labels: np.ndarray,
+    prompts: pd.DataFrame,
+    scale: AppearanceScale,
+    modalities: Sequence[str],
+    pixel_size: float,
+) -> pd.DataFrame:
+    """How bright the class that each prompt is about came out, in each modality.
+
+    images: [K, M, H, W], one for each row of `prompts` (see `sweep_prompts`); labels: uint8 [H, W], of all of them.
+    Returns the columns of `prompts` and row (in `images`), modality, lower and upper (bounds of the thirds), mean (of
+    the class, in normalised intensity) and measured (its word).
+    """
+    values = {tumour.name: tumour.value for tumour in TUMOUR_CLASSES}
+    rows = []
+    for row, asked in enumerate(prompts.to_dict("records")):
+        regions = measure_regions(images[row], labels, modalities, pixel_size)
+        regions = regions[regions["tumour_class"] == values[asked["tumour_class"]]]
+        means = regions.set_index("modality")["mean"]
+        for look in scale.describe(regions):
+            lower, upper, _ = scale.bounds[look.tumour_class, look.modality]
+            found = {"lower": lower, "upper": upper, "mean": means[look.modality], "measured": LEVELS[look.level]}
+            rows.append(asked | {"row": row, "modality": look.modality} | found)
+    return pd.DataFrame(rows)

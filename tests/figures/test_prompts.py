@@ -1,0 +1,78 @@
+"""The figure in which only the prompt changes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from mosaicmr.diffusion.appearance import LEVELS
+from mosaicmr.figures.prompts import draw_prompts, shown_modality
+from mosaicmr.figures.style import BLACK, VERMILION, save_figure
+
+MODALITIES = ["FLAIR", "T1ce"]
+
+
+def a_sweep() -> tuple[np.ndarray, np.ndarray, np.ndarray, pd.DataFrame]:
+    """Oedema that follows the prompt, and enhancing tumour that is bright whatever is asked."""
+    labels = np.zeros((40, 32), np.uint8)
+    labels[8:20, 8:20], labels[12:16, 12:16] = 2, 3
+    brain = np.ones_like(labels)
+    images = np.full((6, 2, 40, 32), 0.4, np.float16)
+    rows = []
+    for row, (tumour, word) in enumerate((tumour, word) for tumour in ("oedema", "enhancing") for word in LEVELS):
+        grey = (0.2, 0.5, 0.8)[LEVELS.index(word)] if tumour == "oedema" else 0.9
+        images[row, :, labels == (2 if tumour == "oedema" else 3)] = grey
+        found = {"lower": 0.3, "upper": 0.6, "mean": grey, "measured": word if tumour == "oedema" else "bright"}
+        rows += [{"tumour_class": tumour, "brightness": word, "row": row, "modality": m} | found for m in MODALITIES]
+    return images, labels, brain, pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("tumour_class", "modalities", "shown"),
+    [
+        ("oedema", ["T1", "FLAIR", "T1ce"], "FLAIR"),
+        ("enhancing", ["T1", "FLAIR", "T1ce"], "T1ce"),
+        ("necrosis", ["T1", "FLAIR", "T1ce"], "T1ce"),
+        ("enhancing", ["T2", "FLAIR"], "T2"),
+        ("oedema", ["T1", "T2"], "T1"),
+    ],
+)
+def test_a_class_is_shown_where_it_is_seen_best(tumour_class, modalities, shown):
+    assert shown_modality(tumour_class, modalities) == shown
+
+
+def test_there_is_a_row_a_class_and_a_column_a_word_with_asked_and_measured_below(tmp_path):
+    figure = draw_prompts(*a_sweep(), MODALITIES)
+    assert len(figure.axes) == 2 * 3
+    assert [axes.get_title("center") for axes in figure.axes[:3]] == [f"asked: {word}" for word in LEVELS]
+    assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["oedema\nFLAIR", "enhancing tumour\nT1ce"]
+    below = [axes.get_xlabel() for axes in figure.axes]
+    assert below[0] == "asked at most 0.30\nmeasured 0.20, dark"
+    assert below[1] == "asked 0.30 to 0.60\nmeasured 0.50, intermediate"
+    assert below[5] == "asked above 0.60\nmeasured 0.90, bright"
+    save_figure(figure, tmp_path / "prompts.pdf", tmp_path / "prompts.png")
+    assert imread(tmp_path / "prompts.png").std() > 0.1
+
+
+def test_panels_show_the_slice_of_their_prompt():
+    figure = draw_prompts(*a_sweep(), MODALITIES)
+    greys = [float(axes.images[0].get_array()[9, 9]) for axes in figure.axes[:3]]
+    np.testing.assert_allclose(greys, [0.2, 0.5, 0.8], atol=1e-3)
+
+
+def test_a_look_that_was_not_asked_for_is_red():
+    colours = [to_hex(axes.xaxis.label.get_color()) for axes in draw_prompts(*a_sweep(), MODALITIES).axes]
+    red, black = VERMILION.lower(), BLACK.lower()
+    assert colours == [black] * 3 + [red, red, black]
+
+
+def test_all_text_is_inside_the_picture():
+    figure = draw_prompts(*a_sweep(), MODALITIES)
+    figure.draw_without_rendering()
+    width, height = figure.bbox.size
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1

@@ -1,0 +1,20 @@
+"""Measure how often a variant's slices look as their prompts asked."""
+
+from mosaicmr.diffusion.appearance import AppearanceScale
+from mosaicmr.evaluation.prompt_accuracy import accuracy_metrics, compare_looks
+from mosaicmr.io import load_json, save_table
+from mosaicmr.stage import stage
+
+
+def main(snakemake) -> None:
+    files, params = snakemake.input, snakemake.params
+    scale = AppearanceScale.from_records(load_json(files.appearance))
+    batches = (files.slices, files.layouts, files.tables)
+    looks = compare_looks(*batches, scale, params.modalities, params.pixel_size)
+    save_table(snakemake.output.looks, looks)
+    save_table(snakemake.output.metrics, accuracy_metrics(looks, params.seed, params.bootstrap))
+
+
+if "snakemake" in globals():
+    with stage(snakemake.log[0], threads=snakemake.threads):
+        main(snakemake)
