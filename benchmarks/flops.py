@@ -23,7 +23,8 @@ from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.evaluation.segmenter import build_segmenter
 
-FACTOR, CHANNELS, TOKENS, TEXT = 8, 4, 77, 768  # of Stable Diffusion 1.5
+FACTOR, CHANNELS, TEXT = 8, 4, 768  # of Stable Diffusion 1.5
+TOKENS = 231  # of its text encoder, whose three windows the longest prompts fill
 WIDTHS = (128, 256, 512, 512)  # of its autoencoder
 SEGMENTER, CLASSES = (32, 64, 128, 256, 512), 3  # of config/paper.yaml
 

@@ -7,6 +7,7 @@ FIGURES = [
     at("figures", "prompts.png"),
     at("figures", "training.png"),
     at("figures", "radiomics.png"),
+    at("figures", "prompt_accuracy.png"),
     at("figures", "segmentation.png"),
     at("tables", "metrics.png"),
 ]
@@ -142,6 +143,36 @@ rule figure_radiomics:
         runtime=growing(15),
     script:
         "../workflow_scripts/figure_radiomics.py"
+
+
+rule figure_prompt_accuracy:
+    """Draw how often each variant's tumours look as their prompts asked."""
+    input:
+        metrics=expand(at("evaluation", "prompt_accuracy", "{variant}.parquet"), variant=VARIANTS),
+    output:
+        pdf=at("figures", "prompt_accuracy.pdf"),
+        png=report(
+            at("figures", "prompt_accuracy.png"),
+            category="Evaluation",
+            caption="../docs/captions/prompt_accuracy.rst",
+        ),
+    params:
+        variants=list(VARIANTS),
+        label_scheme=config["cohort"]["label_scheme"],
+        modalities=config["cohort"]["modalities"],
+        code=code("figure_prompt_accuracy"),
+    log:
+        at("logs", "figure_prompt_accuracy.log"),
+    benchmark:
+        at("benchmarks", "figure_prompt_accuracy.tsv")
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    script:
+        "../workflow_scripts/figure_prompt_accuracy.py"
 
 
 rule table_metrics:

@@ -4,7 +4,7 @@ The asked words are those of the slice that the layout was made from, so a varia
 them for free. Chance is the rate at which words would agree if they were exchanged at random between the slices.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from mosaicmr.diffusion.appearance import BRIGHTNESS, TEXTURE, AppearanceScale, 
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
 from mosaicmr.io import load_arrays, load_table
 
-CHANCE = "chance"
 NAMES = {tumour.value: tumour.name for tumour in TUMOUR_CLASSES}
 COLUMNS = ["slice", "patient", "tumour_class", "modality"]
 COLUMNS += [f"{side}_{attribute}" for attribute in (BRIGHTNESS, TEXTURE) for side in ("asked", "measured")]
@@ -55,37 +54,39 @@ def _pairs(asked: Sequence[Look], measured: Sequence[Look]) -> list[tuple[Look, 
 
 
 def accuracy_metrics(looks: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
-    """Tidy metric rows of `compare_looks`, with intervals over patients.
+    """Tidy metric rows of `compare_looks`.
 
-    prompt_brightness and prompt_texture are the shares of the asked words that are the measured ones,
-    prompt_brightness_chance and prompt_texture_chance what chance gives; each again for every tumour class and modality
-    as `<metric>_<class>_<modality>`.
+    prompt_brightness and prompt_texture are the shares of the asked words that are the measured ones, with intervals
+    over patients; prompt_brightness_chance and prompt_texture_chance what chance gives, without: a resample that
+    repeats patients repeats words, which lifts the chance above its estimate. Each again for every tumour class and
+    modality as `<metric>_<class>_<modality>`.
     """
     kinds = looks.groupby(["tumour_class", "modality"], sort=False)
     looks = looks.assign(kind=kinds.ngroup())
-    parts = {"": looks} | {f"_{name}_{modality}": looks.loc[rows] for (name, modality), rows in kinds.groups.items()}
-    metrics = []
+    parts = {(): looks} | {kind: looks.loc[rows] for kind, rows in kinds.groups.items()}
+    rows = []
     for attribute in (BRIGHTNESS, TEXTURE):
         columns = ["kind", f"asked_{attribute}", f"measured_{attribute}"]
-        for suffix, part in parts.items():
-            for name, statistic in _names(attribute).items():
-                words = part[columns].to_numpy(int)
-                interval = patient_interval(words, part["patient"], statistic, seed=seed, resamples=resamples)
-                why = "" if len(part) else "No prompt of this run says how a tumour looks."
-                metrics.append(metric_row(f"{name}{suffix}", *interval, why))
-    return metric_table(metrics)
+        for kind, part in parts.items():
+            words = part[columns].to_numpy(int)
+            interval = patient_interval(words, part["patient"], agreement, seed=seed, resamples=resamples)
+            why = "" if len(part) else "No prompt of this run says how a tumour looks."
+            rows.append(metric_row(metric_name(attribute, False, *kind), *interval, why))
+            chance = chance_agreement(words) if len(part) else None
+            rows.append(metric_row(metric_name(attribute, True, *kind), chance, None, None, interval[-1], why))
+    return metric_table(rows)
 
 
 def unasked_metrics() -> pd.DataFrame:
     """The metric rows of slices that nothing was asked of: the real ones of the floor."""
     why = "Real slices follow no prompt."
-    names = [name for attribute in (BRIGHTNESS, TEXTURE) for name in _names(attribute)]
+    names = [metric_name(attribute, chance) for attribute in (BRIGHTNESS, TEXTURE) for chance in (False, True)]
     return metric_table([metric_row(name, None, None, None, 0, why) for name in names])
 
 
-def _names(attribute: str) -> dict[str, Callable[[np.ndarray], float]]:
-    """The metrics of an attribute and what computes them."""
-    return {f"prompt_{attribute}": agreement, f"prompt_{attribute}_{CHANCE}": chance_agreement}
+def metric_name(attribute: str, chance: bool, *kind: str) -> str:
+    """The metric of an attribute (BRIGHTNESS or TEXTURE) or its chance, of all looks or of a kind: class, modality."""
+    return "_".join(["prompt", attribute, *(["chance"] if chance else []), *kind])
 
 
 def agreement(words: np.ndarray) -> float:

@@ -80,9 +80,11 @@ def test_chance_is_the_mean_over_permutations_of_the_asked_words_of_each_kind():
 
 
 def test_intervals_are_over_source_patients(tmp_path):
-    metrics = metrics_of(tmp_path, [0, 1, 2] * 4, [0, 1, 1] * 4).loc["prompt_brightness"]
-    assert metrics["n"] == 3
-    assert metrics["low"] < metrics["value"] < metrics["high"]
+    metrics = metrics_of(tmp_path, [0, 1, 2] * 4, [0, 1, 1] * 4)
+    accuracy, chance = metrics.loc["prompt_brightness"], metrics.loc["prompt_brightness_chance"]
+    assert accuracy["n"] == chance["n"] == 3
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert np.isnan(chance["low"]) and np.isnan(chance["high"])
 
 
 def test_a_run_whose_prompts_ask_for_no_look_says_so(tmp_path):

@@ -10,6 +10,7 @@ FIGURES = {
     "figure_radiomics",
     "figure_segmentation",
     "figure_prompts",
+    "figure_prompt_accuracy",
     "table_metrics",
 }
 NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices", "synthesize_prompt_sweep"}
@@ -74,7 +75,7 @@ READERS = {
     "train_segmenter": {"score_segmenter", "measure_mask_fidelity"},
     "score_segmenter": {"summarize_run", "table_metrics", "figure_segmentation"},
     "measure_mask_fidelity": {"summarize_run"},
-    "measure_prompt_accuracy": {"summarize_run"},
+    "measure_prompt_accuracy": {"summarize_run", "figure_prompt_accuracy"},
     "summarize_run": {"table_metrics"},
     **{figure: {"write_report"} for figure in FIGURES},
     "write_report": set(),

@@ -150,6 +150,7 @@ def test_figures_are_drawn_and_the_report_holds_them(tiny_run: TinyRun):
         "radiomics",
         "segmentation",
         "prompts",
+        "prompt_accuracy",
         *(f"grid_{variant}" for variant in VARIANTS),
     }
     for name in names:
