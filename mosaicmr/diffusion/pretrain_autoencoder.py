@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from torchmetrics.functional.image import structural_similarity_index_measure
+from monai.losses.ssim_loss import SSIMLoss
 
 from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
@@ -124,7 +124,7 @@ def _loss(
     images = (F.pixel_shuffle(correction.float(), UNSHUFFLE) + transform.decode(latents) + 1) / 2
     l1 = (images - batch).abs().mean()
     edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))
-    dissimilarity = 1 - structural_similarity_index_measure(images[::SSIM_EVERY], batch[::SSIM_EVERY], data_range=1.0)
+    dissimilarity = SSIMLoss(spatial_dims=2)(images[::SSIM_EVERY], batch[::SSIM_EVERY])
     variance = posterior.var.float()
     kl = 0.5 * ((linear + posterior.mean) ** 2 + variance - 1 - posterior.logvar.float()).mean()
     loss = l1 + edges + SSIM_WEIGHT * dissimilarity + kl_weight * kl
