@@ -135,7 +135,7 @@ def train_unet(
     for step in range(first, settings.steps):
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "unet", step)
-        loss = _loss(unet, schedule, _draw(sets, settings, generator), settings.dropout, generator, device)
+        loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings.dropout, generator, device)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
@@ -161,7 +161,7 @@ def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Gen
     return chosen, max(1, round(settings.batch_size * smallest / chosen.latents[0, 0].numel()))
 
 
-def _loss(
+def training_loss(
     unet: UNet2DConditionModel,
     schedule: DDPMScheduler,
     drawn: tuple[UNetData, int],
