@@ -38,6 +38,7 @@ rule all:
     input:
         # Named, because Snakemake does not miss a file in the middle of the flow; a check that failed leaves none behind.
         expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
+        adapted_files,
         expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         at("summary.json"),
         at("dataset"),

@@ -1,4 +1,4 @@
-"""From the base model: latents of the training slices and embeddings of the prompts, each computed once."""
+"""From the base model: latents of the training slices and embeddings of the prompts, each computed once; its adaptation."""
 
 if HUB_MODEL:
 
@@ -81,3 +81,46 @@ rule embed_prompts:
         runtime=growing(60),
     script:
         "../workflow_scripts/embed_prompts.py"
+
+
+if ADAPTED:
+
+    # The checkpoint is no output, and how often it is written no parameter: see finetune_expert.
+    rule adapt_base:
+        """Fine-tune the base U-Net on the slices of the training patients, for all experts."""
+        input:
+            latents=expand(at("latents", "{shard}.safetensors"), shard=SHARDS),
+            partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
+            tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
+            domains=at("domains", "domains.json"),
+            prompts=at("prompts", "training.parquet"),
+            embeddings=at("prompts", "training_embeddings.safetensors"),
+            embedding_table=at("prompts", "training_embeddings.parquet"),
+            base=base_files,
+        output:
+            facts=at("base", "adapted.json"),
+            config=at("base", "unet", "config.json"),
+            weights=at("base", "unet", "diffusion_pytorch_model.safetensors"),
+            history=at("base", "training.parquet"),
+        params:
+            settings={key: value for key, value in config["adaptation"].items() if key != "checkpoint_every"},
+            modalities=config["cohort"]["modalities"],
+            base=config["base"],
+            device=config["device"],
+            seed=config["seed"],
+            checkpoint=at("checkpoints", "base", "checkpoint.safetensors"),
+            progress=at("progress", "adapt_base", "base.json"),
+            events=at("tensorboard", "base"),
+            code=code("adapt_base"),
+        log:
+            at("logs", "adapt_base.log"),
+        benchmark:
+            at("benchmarks", "adapt_base.tsv")
+        conda:
+            "../envs/diffusion.yaml"
+        threads: config["threads"]
+        resources:
+            mem_mb=growing(24000),  # all weights are trained: a checkpoint of Stable Diffusion is 10 GB
+            runtime=720,  # a job out of time goes on from its checkpoint in the next attempt
+        script:
+            "../workflow_scripts/adapt_base.py"

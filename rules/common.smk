@@ -73,6 +73,12 @@ def base_files(wildcards):
     return sorted(str(file) for file in files if file.suffix in (".json", ".txt", ".safetensors"))
 
 
+def adapted_files(wildcards):
+    """The files of the adapted base, of a run that makes one."""
+    names = ["adapted.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
+    return [at("base", name) for name in names] if ADAPTED else []
+
+
 def variants_of(scheme):
     """The names of the synthesis variants of a scheme."""
     return [name for name, variant in VARIANTS.items() if variant["scheme"] == scheme]
@@ -109,6 +115,9 @@ VARIANTS = {name: in_order(variant) for name, variant in config["synthesis"]["va
 config.update(in_order(config))
 SHARDS = list(SUBJECTS)
 PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []
+# What experts start from, and synthesis with them: the base's U-Net, or the one that adapt_base makes of it.
+ADAPTED = config["adaptation"]["steps"] > 0
+BASE = config["base"] | {"unet": at("base") if ADAPTED else config["base"]["model"]}
 DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
 EXPERTS = [*DOMAINS, "whole"]
 BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]

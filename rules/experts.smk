@@ -14,6 +14,7 @@ rule finetune_expert:
         embeddings=at("prompts", "training_embeddings.safetensors"),
         embedding_table=at("prompts", "training_embeddings.parquet"),
         base=base_files,
+        adapted=adapted_files,
     output:
         weights=at("experts", "{domain}", "adapter_model.safetensors"),
         config=at("experts", "{domain}", "adapter_config.json"),
@@ -22,7 +23,7 @@ rule finetune_expert:
     params:
         settings={key: value for key, value in config["experts"].items() if key != "checkpoint_every"},
         modalities=config["cohort"]["modalities"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         checkpoint=at("checkpoints", "{domain}", "checkpoint.safetensors"),

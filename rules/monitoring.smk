@@ -11,6 +11,7 @@ snakemake_logger.addHandler(WATCHER)
 
 def expected_trainings():
     """The trainings of this run, in the order in which they are shown: their steps, and an output that tells they are done."""
+    adaptation = {"adapt_base/base": {"steps": config["adaptation"]["steps"], "output": "base/adapted.json"}}
     experts = {
         f"finetune_expert/{name}": {"steps": config["experts"]["steps"], "output": f"experts/{name}/expert.json"}
         for name in EXPERTS
@@ -20,7 +21,7 @@ def expected_trainings():
     segmenters = {
         f"train_segmenter/{arm}": {"steps": steps, "output": f"evaluation/segmenter/{arm}.safetensors"} for arm in ARMS
     }
-    return experts | segmenters
+    return (adaptation if ADAPTED else {}) | experts | segmenters
 
 
 onstart:

@@ -15,6 +15,7 @@ rule synthesize_partitions:
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=DOMAINS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=DOMAINS),
         base=base_files,
+        adapted=adapted_files,
     output:
         partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
     params:
@@ -22,7 +23,7 @@ rule synthesize_partitions:
         variant=variant_of,
         domains=DOMAINS,
         modalities=config["cohort"]["modalities"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         code=code("synthesize_partitions"),
@@ -80,6 +81,7 @@ rule denoise_slices:
         adapter=at("experts", "whole", "adapter_model.safetensors"),
         adapter_config=at("experts", "whole", "adapter_config.json"),
         base=base_files,
+        adapted=adapted_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
@@ -87,7 +89,7 @@ rule denoise_slices:
         strength=config["synthesis"]["merge_strength"],
         domains=DOMAINS,
         modalities=config["cohort"]["modalities"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         code=code("denoise_slices"),
@@ -117,6 +119,7 @@ rule synthesize_slices:
         adapter=at("experts", "whole", "adapter_model.safetensors"),
         adapter_config=at("experts", "whole", "adapter_config.json"),
         base=base_files,
+        adapted=adapted_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
@@ -124,7 +127,7 @@ rule synthesize_slices:
         variant=variant_of,
         domains=DOMAINS,
         modalities=config["cohort"]["modalities"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         code=code("synthesize_slices"),
@@ -154,6 +157,7 @@ rule synthesize_jointly:
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=EXPERTS),
         base=base_files,
+        adapted=adapted_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
@@ -163,7 +167,7 @@ rule synthesize_jointly:
         pixel_size=config["cohort"]["pixel_size"],
         domains=DOMAINS,
         modalities=config["cohort"]["modalities"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         code=code("synthesize_jointly"),

@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
-from mosaicmr.diffusion.base import base_name, is_bundled, load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import is_bundled, load_noise_schedule, load_unet, unet_name
 from mosaicmr.diffusion.batches import ExpertSettings
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.device import choose_device, choose_training_dtype
-from mosaicmr.diffusion.experts import describe_expert, finetune, no_history, training_fingerprint
+from mosaicmr.diffusion.experts import describe_expert, finetune, no_history
+from mosaicmr.diffusion.finetuning import training_fingerprint
 from mosaicmr.diffusion.training_set import Prompts, Shard, domain_id, load_training_slices
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
@@ -21,7 +22,7 @@ logger = logging.getLogger("mosaicmr.finetune_expert")
 
 def main(snakemake) -> None:
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    name, model = snakemake.wildcards.domain, params.base["model"]
+    name, model, start = snakemake.wildcards.domain, params.base["model"], params.base["unet"]
     device = choose_device(params.device)
     shards = [Shard(*paths) for paths in zip(files.latents, files.partitions, files.tables, strict=True)]
     prompts = Prompts(files.prompts, files.embeddings, files.embedding_table)
@@ -36,7 +37,7 @@ def main(snakemake) -> None:
         **params.settings,
     )
     dtype = choose_training_dtype(params.base["precision"], device)
-    unet = load_unet(model, params.modalities)
+    unet = load_unet(start, params.modalities)
     choose_attention(unet, device, dtype)
     expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
@@ -47,9 +48,9 @@ def main(snakemake) -> None:
         else:
             logger.warning("no training slice contains the domain '%s': its expert is the base model as it is", name)
             history = no_history()
-        save_adapter(expert, Path(output.weights).parent, base_name(model))
+        save_adapter(expert, Path(output.weights).parent, unet_name(start))
         save_table(output.history, history)
-        save_json(output.facts, describe_expert(settings, slices, history, params.modalities, base_name(model)))
+        save_json(output.facts, describe_expert(settings, slices, history, params.modalities, unet_name(start)))
     checkpoint.remove()
 
 

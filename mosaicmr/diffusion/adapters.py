@@ -47,7 +47,8 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     """Write adapter_model.safetensors and adapter_config.json (as PEFT does), the same bytes for the same weights.
 
-    base: what to call the base model. All weights of a 'full' expert are written in float16.
+    base: what to call the U-Net that it was trained on (`base.unet_name`). All weights of a 'full' expert are written
+    in float16.
     """
     folder = Path(folder)
     if isinstance(model, PeftModel):
@@ -61,17 +62,25 @@ def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     save_json(folder / CONFIG, json.loads(json.dumps(config, sort_keys=True, default=sorted)))
 
 
-def merge_adapter(unet: UNet2DConditionModel, folder: str | Path) -> UNet2DConditionModel:
+def merge_adapter(unet: UNet2DConditionModel, folder: str | Path, base: str) -> UNet2DConditionModel:
     """The U-Net with an expert's weights merged in, frozen, ready for inference.
 
-    Raises InputError if the expert is missing or was trained on another base or other modalities.
+    base: what this U-Net is called, as in `save_adapter`. Raises InputError if the expert is missing or was trained on
+    another base or other modalities.
     """
     folder = Path(folder)
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise InputError(f"The expert {folder} lacks {name}: delete the folder and run finetune_expert again.")
+    config = load_json(folder / CONFIG)
+    trained_on = config.get("base_model_name_or_path")
+    if trained_on != base:
+        raise InputError(
+            f"The expert {folder} was trained on the base model '{trained_on}': expected '{base}'; delete the folder "
+            "and run finetune_expert again."
+        )
     try:
-        if load_json(folder / CONFIG).get("method") == "full":
+        if config.get("method") == "full":
             state = {name: torch.from_numpy(value).float() for name, value in load_arrays(folder / WEIGHTS).items()}
             unet.load_state_dict(state)
         else:

@@ -8,6 +8,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from mosaicmr.diffusion.adapted import adapted_name, is_adapted, verify_adapted
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.model_files import base_name, is_bundled, load_facts, load_part, silence
 from mosaicmr.diffusion.unet import inflate, select_modalities
@@ -15,7 +16,7 @@ from mosaicmr.errors import InputError
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
-__all__ = ["base_name", "is_bundled", "load_codec", "load_noise_schedule", "load_unet"]
+__all__ = ["base_name", "is_bundled", "load_codec", "load_noise_schedule", "load_unet", "unet_name"]
 
 
 def load_codec(model: str | Path, device: torch.device | str = "cpu") -> Codec:
@@ -36,9 +37,13 @@ def load_codec(model: str | Path, device: torch.device | str = "cpu") -> Codec:
 def load_unet(model: str | Path, modalities: Sequence[str], device: torch.device | str = "cpu") -> UNet2DConditionModel:
     """The base U-Net in float32, with input and output channels for `modalities` in that order, then the layout.
 
-    Raises InputError as `load_codec`, and for a modality that a bundled base does not know.
+    model: as for `load_codec`, or the folder of an adapted base, whose U-Net is taken as it is. Raises InputError as
+    `load_codec`, for a modality that a bundled base does not know, and for an adapted base of other modalities.
     """
     silence("diffusers")
+    if is_adapted(model):
+        verify_adapted(model, modalities)
+        return _load_network(UNet2DConditionModel, model, "unet").to(device)
     facts = load_facts(model) if is_bundled(model) else None
     unet = _load_network(UNet2DConditionModel, model, "unet")
     if facts is None:
@@ -46,6 +51,11 @@ def load_unet(model: str | Path, modalities: Sequence[str], device: torch.device
     else:
         unet = select_modalities(unet, facts["modalities"], modalities, facts["latent_channels"])
     return unet.to(device)
+
+
+def unet_name(model: str | Path) -> str:
+    """What to call the U-Net that `load_unet` gives, so that an expert of one is not taken for that of another."""
+    return adapted_name(model) if is_adapted(model) else base_name(model)
 
 
 def load_noise_schedule(model: str | Path) -> DDPMScheduler:

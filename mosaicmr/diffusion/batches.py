@@ -1,10 +1,11 @@
-"""What one training step of an expert sees.
+"""What one training step on a cohort's slices sees.
 
 Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees
 what it would have seen.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,30 +13,49 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.seeds import torch_generator
 
 
-@dataclass(frozen=True)
-class ExpertSettings:
-    """What config keys `experts.*` say, for one expert.
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What every training on a cohort's slices is told.
 
-    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss
-    of pixels outside the domain, where those inside have 1. prompt_dropout, layout_dropout: probabilities.
+    prompt_dropout, layout_dropout: probabilities. checkpoint_every: steps. domain: a domain's name, or 'whole';
+    domain_id: its id, None for the whole slice. context_weight: weight in the loss of pixels outside the domain, where
+    those inside have 1.
     """
 
-    domain: str
-    domain_id: int | None
+    kind: ClassVar[str]  # whose random choices these are
+    section: ClassVar[str]  # of the configuration
+
     seed: int
-    method: str
-    rank: int
     steps: int
     batch_size: int
     learning_rate: float
-    context_weight: float
     prompt_dropout: float
     layout_dropout: float
     checkpoint_every: int
+    domain: str = WHOLE
+    domain_id: int | None = None
+    context_weight: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"the {self.kind} '{self.domain}'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertSettings(TrainingSettings):
+    """What config keys `experts.*` say, for one expert."""
+
+    kind: ClassVar[str] = "expert"
+    section: ClassVar[str] = "experts"
+
+    method: str
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -59,14 +79,14 @@ class Batch:
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int, step: int) -> Batch:
-    """The batch of one step, which depends on the seed, the domain and the step alone.
+def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: int, step: int) -> Batch:
+    """The batch of one step, which depends on the seed, on what is trained and on the step alone.
 
-    Slices are drawn with replacement; the timesteps of a batch are spread over 0..timesteps-1, one in each b-th part,
-    which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped prompts become the empty prompt, dropped
-    layouts zeros.
+    Slices are drawn with replacement, and one of the prompts of each; the timesteps of a batch are spread over
+    0..timesteps-1, one in each b-th part, which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped
+    prompts become the empty prompt, dropped layouts zeros.
     """
-    generator = torch_generator(settings.seed, "expert", settings.domain, step)
+    generator = torch_generator(settings.seed, settings.kind, settings.domain, step)
     size = settings.batch_size
     chosen = torch.randint(len(slices), (size,), generator=generator).numpy()
     spread = (torch.arange(size) + torch.rand(size, generator=generator)) / size
@@ -78,7 +98,8 @@ def draw_batch(slices: TrainingSlices, settings: ExpertSettings, timesteps: int,
         std = torch.from_numpy(slices.std[chosen].astype(np.float32))
         latents = latents + std * torch.randn(latents.shape, generator=generator)
     domains = torch.from_numpy(slices.domains[chosen])
-    prompts = np.where(kept[0].numpy(), slices.prompts[chosen], 0)
+    which = torch.randint(slices.prompts.shape[1], (size,), generator=generator).numpy()
+    prompts = np.where(kept[0].numpy(), slices.prompts[chosen, which], 0)
     layout = encode_layout(domains, list(slices.tumour_classes), slices.healthy, slices.factor)
     return Batch(
         latents=latents,

@@ -1,19 +1,20 @@
 """Checkpoints of a training: one safetensors file, replaced as a whole, that says what it belongs to."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim import Optimizer
 
 from mosaicmr.errors import InputError
-from mosaicmr.io import load_arrays, load_metadata, save_arrays
+from mosaicmr.io import load_metadata, write_atomically
 
 logger = logging.getLogger(__name__)
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter, beside its count of steps
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,29 @@ class Checkpoint:
     path: Path
     fingerprint: str
 
-    def save(self, step: int, weights: dict[str, nn.Parameter], optimizer: torch.optim.AdamW, history: dict) -> None:
-        """Write weights, optimizer state and the history (arrays by name) after `step` steps.
+    def save(
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        optimizers: Mapping[str, Optimizer],
+        history: Mapping[str, np.ndarray],
+    ) -> None:
+        """Write weights, the state of each optimizer and the history (arrays by name) after `step` steps.
 
         The file before it stays until the new one is complete.
         """
-        arrays = {f"weight/{name}": _array(parameter) for name, parameter in weights.items()}
-        for name, parameter in weights.items():
-            for moment in _MOMENTS:
-                arrays[f"{moment}/{name}"] = _array(optimizer.state[parameter][moment])
-        arrays |= {f"history/{name}": values[:step] for name, values in history.items()}
-        save_arrays(self.path, arrays, {"fingerprint": self.fingerprint, "step": str(step)})
+        tensors = {f"weight/{name}": weight for name, weight in weights.items()}
+        for name, optimizer in optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{name}/{index}/{field}": value for field, value in state.items()}
+        tensors |= {f"history/{name}": torch.from_numpy(values[:step]) for name, values in history.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        facts = {"fingerprint": self.fingerprint, "step": str(step)}
+        write_atomically(self.path, lambda temporary: save_file(tensors, temporary, facts))
 
-    def load(self, weights: dict[str, nn.Parameter], optimizer: torch.optim.AdamW, history: dict) -> int:
+    def load(
+        self, weights: Mapping[str, Tensor], optimizers: Mapping[str, Optimizer], history: Mapping[str, np.ndarray]
+    ) -> int:
         """Restore what `save` wrote, and return the number of steps that were done: 0 if there is nothing to resume."""
         if not self.path.is_file():
             return 0
@@ -47,14 +58,18 @@ class Checkpoint:
             if found.get("fingerprint") != self.fingerprint:
                 logger.info("%s belongs to other settings or inputs; training starts anew", self.path)
                 return 0
-            arrays = load_arrays(self.path)
+            tensors = load_file(self.path)
         except InputError:
             logger.warning("%s cannot be read; training starts anew", self.path)
             return 0
         step = int(found["step"])
-        _restore(weights, optimizer, arrays, step)
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(tensors[f"weight/{name}"])
+        for name, optimizer in optimizers.items():
+            _restore(optimizer, tensors, f"optimizer/{name}/")
         for name, values in history.items():
-            values[:step] = arrays[f"history/{name}"]
+            values[:step] = tensors[f"history/{name}"].numpy()
         return step
 
     def remove(self) -> None:
@@ -62,13 +77,10 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-@torch.no_grad()
-def _restore(weights: dict[str, nn.Parameter], optimizer: torch.optim.AdamW, arrays: dict, step: int) -> None:
-    for name, parameter in weights.items():
-        parameter.copy_(torch.from_numpy(arrays[f"weight/{name}"]))
-        state = {moment: torch.from_numpy(arrays[f"{moment}/{name}"]).to(parameter.device) for moment in _MOMENTS}
-        optimizer.state[parameter] = {"step": torch.tensor(float(step)), **state}
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+def _restore(optimizer: Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            index, field = name.removeprefix(prefix).split("/")
+            state.setdefault(int(index), {})[field] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -9,7 +9,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from mosaicmr.diffusion.adapters import merge_adapter
-from mosaicmr.diffusion.base import load_unet
+from mosaicmr.diffusion.base import load_unet, unet_name
 from mosaicmr.diffusion.device import autocast, choose_dtype
 from mosaicmr.diffusion.unet import predict
 
@@ -44,9 +44,13 @@ def load_denoiser(
 ) -> Denoiser:
     """The base U-Net for `modalities`, with the expert in `expert_folder` merged in, or as it is for None.
 
-    precision: as config key `base.precision`. Raises InputError if base or expert are missing or do not fit each other.
+    model: as for `load_unet`. precision: as config key `base.precision`. Raises InputError if base or expert are
+    missing or do not fit each other.
     """
     device = torch.device(device)
     unet = load_unet(model, modalities)
-    unet = unet.requires_grad_(False).eval() if expert_folder is None else merge_adapter(unet, expert_folder)
+    if expert_folder is None:
+        unet = unet.requires_grad_(False).eval()
+    else:
+        unet = merge_adapter(unet, expert_folder, unet_name(model))
     return Denoiser(unet.to(device), device, choose_dtype(precision, device))

@@ -1,4 +1,7 @@
-"""What an expert learns from: cached latents, domain maps and prompt embeddings of the training patients' slices."""
+"""What experts and the adapted base learn from.
+
+Cached latents, domain maps and prompt embeddings of the training patients' slices.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.errors import InputError
@@ -15,12 +19,12 @@ from mosaicmr.partition.domains import TUMOUR, Domain
 
 @dataclass(frozen=True)
 class TrainingSlices:
-    """The n training slices of one expert, with their prompts.
+    """The n training slices of an expert, or of the adapted base, with their prompts.
 
     mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the
-    mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n], rows of the embeddings.
-    embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is the empty prompt. tumour_classes: canonical class of the
-    domain ids 1..T; healthy: the number of healthy domains.
+    mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n, K], rows of the embeddings, of
+    which a step takes one a slice; K is 1 for an expert. embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is
+    the empty prompt. tumour_classes: canonical class of the domain ids 1..T; healthy: the number of healthy domains.
     """
 
     mean: np.ndarray
@@ -92,24 +96,24 @@ def load_shards(shards: Iterable[Shard], wanted: int | None, with_std: bool) -> 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, slices
 
 
-def load_prompts(prompts: Prompts, domain: str, slices: list[str]) -> dict[str, np.ndarray]:
-    """Arrays prompts, embeddings and mask for one domain of the named slices; unused embeddings are left out.
+def load_prompts(prompts: Prompts, slices: list[str], asked: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays prompts [n, K], embeddings and mask of n slices; unused embeddings are left out.
 
-    Raises InputError if a slice has no prompt or a prompt no embedding.
+    asked: text [n, K], the domains whose prompts each slice has. Raises InputError if a slice has no prompt or a
+    prompt no embedding.
     """
-    table = load_table(prompts.table)
-    by_slice = table[table["domain"] == domain].set_index("slice")["prompt"].reindex(slices)
-    row_of = load_table(prompts.embedding_table).set_index("prompt")["row"]
-    rows = row_of.reindex(by_slice)
+    pairs = pd.MultiIndex.from_arrays([np.repeat(np.array(slices, object), asked.shape[1]), asked.ravel()])
+    texts = load_table(prompts.table).set_index(["slice", "domain"])["prompt"].reindex(pairs)
+    rows = load_table(prompts.embedding_table).set_index("prompt")["row"].reindex(texts)
     if rows.isna().any():
         raise InputError(
-            f"{prompts.table if by_slice.isna().any() else prompts.embedding_table} lacks a prompt of the domain "
-            f"'{domain}': delete it and run the workflow again."
+            f"{prompts.table if texts.isna().any() else prompts.embedding_table} lacks a prompt of the domain "
+            f"'{asked.ravel()[rows.isna().argmax()]}': delete it and run the workflow again."
         )
     used = np.unique(np.concatenate([[0], rows.to_numpy(np.int64)]))
     arrays = load_arrays(prompts.embeddings, ["embeddings", "mask"])
     return {name: array[used] for name, array in arrays.items()} | {
-        "prompts": np.searchsorted(used, rows.to_numpy(np.int64))
+        "prompts": np.searchsorted(used, rows.to_numpy(np.int64)).reshape(asked.shape)
     }
 
 
@@ -125,13 +129,33 @@ def load_training_slices(
     domain: a domain's name, whose slices are those that contain it, or 'whole' for all. domains: all domains by id.
     with_std: whether to load the posterior's standard deviation, too.
     """
-    tumours = [each.tumour_class for each in domains if each.kind == TUMOUR]
     arrays, slices = load_shards(shards, domain_id(domain, domains), with_std)
+    return _training_slices(arrays, load_prompts(prompts, slices, np.full((len(slices), 1), domain, object)), domains)
+
+
+def load_adaptation_slices(
+    shards: Iterable[Shard], prompts: Prompts, domains: Sequence[Domain], with_std: bool
+) -> TrainingSlices:
+    """All training slices, each with the prompts of the whole slice and of every domain; see `load_training_slices`.
+
+    In the place of a domain that a slice lacks stands the prompt of the whole slice.
+    """
+    arrays, slices = load_shards(shards, None, with_std)
+    asked = np.full((len(slices), 1 + len(domains)), WHOLE, object)
+    for column, each in enumerate(domains, start=1):
+        asked[(arrays["domains"] == each.id).any((1, 2)), column] = each.name
+    return _training_slices(arrays, load_prompts(prompts, slices, asked), domains)
+
+
+def _training_slices(
+    arrays: dict[str, np.ndarray], prompts: dict[str, np.ndarray], domains: Sequence[Domain]
+) -> TrainingSlices:
+    tumours = [each.tumour_class for each in domains if each.kind == TUMOUR]
     return TrainingSlices(
         mean=arrays["mean"],
         std=arrays.get("std"),
         domains=arrays["domains"],
-        **load_prompts(prompts, domain, slices),
+        **prompts,
         tumour_classes=tuple(tumours),
         healthy=len(domains) - len(tumours),
     )

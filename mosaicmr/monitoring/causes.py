@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mosaicmr.stage import INPUT_ERROR
 
-TRAINING = "finetune_expert"  # the rule that goes on from a checkpoint
+TRAININGS = ("adapt_base", "finetune_expert")  # the rules that go on from a checkpoint
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _sentence(text: str) -> Callable[[re.Match, Evidence], str]:
 
 def _again(rule: str) -> str:
     command = "give the same command again"
-    return f"{command}, and it goes on from its last checkpoint" if rule == TRAINING else command
+    return f"{command}, and it goes on from its last checkpoint" if rule in TRAININGS else command
 
 
 def _asked(evidence: Evidence, name: str, unit: str) -> str:

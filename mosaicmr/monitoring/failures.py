@@ -168,7 +168,9 @@ def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
     from mosaicmr.io import save_json
 
     for job in jobs:
-        path = Path(folder, job.rule, "_".join(job.wildcards.values()) + ".json")
+        # A rule without wildcards has one training, whatever its record is called.
+        name = "_".join(job.wildcards.values())
+        path = Path(folder, job.rule, f"{name}.json") if name else next(Path(folder, job.rule).glob("*.json"), Path())
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

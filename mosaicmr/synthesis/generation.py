@@ -100,9 +100,12 @@ class Sampler:
 def expert_loader(
     adapters: Iterable[str | Path], base: Mapping[str, str], modalities: Sequence[str], device: torch.device
 ) -> Callable[[str], Denoiser]:
-    """A function that loads an expert by name. adapters: files in the experts' folders; base: `base` of the config."""
+    """A function that loads an expert by name.
+
+    adapters: files in the experts' folders. base: the `unet` that they were trained on, and the `precision` to use.
+    """
     folders = {Path(file).parent.name: Path(file).parent for file in adapters}
-    return lambda name: load_denoiser(base["model"], modalities, folders[name], device, base["precision"])
+    return lambda name: load_denoiser(base["unet"], modalities, folders[name], device, base["precision"])
 
 
 def draw_slices(

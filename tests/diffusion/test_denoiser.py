@@ -19,7 +19,7 @@ CHANNELS = len(MODALITIES) * LATENT_CHANNELS
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    return make_tiny_base(tmp_path_factory.mktemp("base"))
+    return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
 
 
 @pytest.fixture
@@ -85,4 +85,4 @@ def test_an_expert_of_other_modalities_or_without_weights_is_refused(base, tmp_p
     with pytest.raises(InputError, match="does not fit the base model and modalities"):
         load_denoiser(base, ["T1"], tmp_path)
     with pytest.raises(InputError, match="lacks adapter_model.safetensors"):
-        merge_adapter(load_unet(base, MODALITIES), tmp_path / "nowhere")
+        merge_adapter(load_unet(base, MODALITIES), tmp_path / "nowhere", "base")

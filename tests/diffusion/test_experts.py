@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from mosaicmr.diffusion import experts
+from mosaicmr.diffusion import finetuning
 from mosaicmr.diffusion.adapters import WEIGHTS, add_adapter, save_adapter
 from mosaicmr.diffusion.base import load_noise_schedule, load_unet
 from mosaicmr.diffusion.batches import ExpertSettings, draw_batch, loss_weights
 from mosaicmr.diffusion.checkpoint import Checkpoint
-from mosaicmr.diffusion.experts import describe_expert, domain_loss, finetune, no_history, training_fingerprint
+from mosaicmr.diffusion.experts import describe_expert, finetune, no_history
+from mosaicmr.diffusion.finetuning import domain_loss, training_fingerprint
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
@@ -55,7 +56,7 @@ def training_slices(channels=4, width=384, factor=4, with_std=False):
         mean=mean,
         std=np.full_like(mean, 0.1) if with_std else None,
         domains=generator.integers(0, 4, (5, 8 * factor, 8 * factor), np.uint8),
-        prompts=np.arange(5) % 2 + 1,
+        prompts=np.arange(5)[:, None] % 2 + 1,
         embeddings=generator.normal(size=(3, 6, width)).astype(np.float16),
         mask=np.ones((3, 6), np.uint8),
         tumour_classes=(2,),
@@ -80,7 +81,7 @@ def kill_in_step(monkeypatch, step):
             raise Killed
         return draw_batch(slices, settings, timesteps, now)
 
-    monkeypatch.setattr(experts, "draw_batch", draw_or_die)
+    monkeypatch.setattr(finetuning, "draw_batch", draw_or_die)
 
 
 def test_training_lowers_the_loss_on_what_it_sees(base, tmp_path):
@@ -149,7 +150,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(base, tmp
         calls.append(1)
         return real_loss(*arguments) * (float("nan") if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(experts, "domain_loss", diverging)
+    monkeypatch.setattr(finetuning, "domain_loss", diverging)
     with pytest.raises(
         InputError, match="'oedema' gave a loss or gradient of nan in step 4 with experts.learning_rate"
     ):

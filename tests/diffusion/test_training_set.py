@@ -6,7 +6,7 @@ import pytest
 
 from mosaicmr.diffusion.base import load_codec
 from mosaicmr.diffusion.latents import encode_slices
-from mosaicmr.diffusion.training_set import Prompts, Shard, load_training_slices
+from mosaicmr.diffusion.training_set import Prompts, Shard, load_adaptation_slices, load_training_slices
 from mosaicmr.errors import InputError
 from mosaicmr.io import save_arrays, save_table
 from mosaicmr.partition.domains import Domain
@@ -53,7 +53,7 @@ def test_an_expert_gets_the_training_slices_with_its_domain_and_their_prompts(fi
     assert slices.mean[:, 0, 0, 0].tolist() == [0, 12]
     assert slices.std is None
     assert (slices.domains == 2).any((1, 2)).all()
-    used = slices.embeddings[slices.prompts, 0, 0].astype(int)
+    used = slices.embeddings[slices.prompts[:, 0], 0, 0].astype(int)
     assert [texts[row] for row in used] == ["oedema a", "oedema b"]
     assert len(slices.embeddings) == 3 and (slices.embeddings[0] == 0).all()  # the empty prompt and the two used
     assert (slices.tumour_classes, slices.healthy, slices.factor) == ((1, 2), 1, 4)
@@ -64,8 +64,22 @@ def test_the_whole_slice_model_gets_every_training_slice(files):
     slices = load_training_slices(shards, prompts, "whole", DOMAINS, with_std=True)
     assert slices.mean[:, 0, 0, 0].tolist() == [0, 2, 10, 12]
     assert slices.std.shape == slices.mean.shape
-    used = slices.embeddings[slices.prompts, 0, 0].astype(int)
+    used = slices.embeddings[slices.prompts[:, 0], 0, 0].astype(int)
     assert [texts[row] for row in used] == ["whole a0", "whole a2", "whole b0", "whole b2"]
+
+
+def test_the_adapted_base_gets_every_training_slice_with_the_prompts_of_all_it_contains(files):
+    shards, prompts, texts = files
+    slices = load_adaptation_slices(shards, prompts, DOMAINS[:2], with_std=True)
+    assert slices.mean[:, 0, 0, 0].tolist() == [0, 2, 10, 12]
+    words = [[texts[row] for row in rows] for rows in slices.embeddings[slices.prompts, 0, 0].astype(int)]
+    # Columns: whole, necrosis (in no slice), oedema.
+    assert words == [
+        ["whole a0", "whole a0", "oedema a"],
+        ["whole a2", "whole a2", "whole a2"],
+        ["whole b0", "whole b0", "whole b0"],
+        ["whole b2", "whole b2", "oedema b"],
+    ]
 
 
 def test_a_domain_without_slices_gives_an_empty_set(files):

@@ -151,3 +151,14 @@ def test_a_killed_training_is_marked_failed_and_one_that_spoke_keeps_its_words(t
     again = json.loads((tmp_path / "finetune_expert" / "healthy1.json").read_text())
     assert (again["state"], again["step"], again["steps"]) == ("failed", 0, 9)
     assert not (tmp_path / "finetune_expert" / "whole.json").exists()
+
+
+def test_a_training_without_wildcards_is_marked_failed_by_the_one_record_of_its_rule(tmp_path: Path):
+    job = Job("adapt_base", {}, {}, [], {}, failures=1)
+    mark_failed([job], tmp_path)  # it never began, and has no record
+    path = tmp_path / "adapt_base" / "base.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"state": "running", "step": 7}))
+    mark_failed([job], tmp_path)
+    record = json.loads(path.read_text())
+    assert (record["state"], record["step"]) == ("failed", 7)

@@ -15,6 +15,8 @@ FIGURES = {
 }
 NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices", "synthesize_prompt_sweep"}
 
+TRAINING = {"adapt_base", "finetune_expert"}
+
 # Two embedding files come from one rule: the experts' own prompts do not follow from the layouts.
 TRAINING_PROMPTS = "embed_prompts (training)"
 
@@ -39,7 +41,7 @@ READERS = {
         "write_prompts",
         "draw_layouts",
         "encode_latents",
-        "finetune_expert",
+        *TRAINING,
         "train_segmenter",
         "score_segmenter",
         "summarize_run",
@@ -47,17 +49,18 @@ READERS = {
         *REAL,
     },
     "tessellate_slices": {"fit_domains", "partition_slices", "figure_partition"},
-    "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", "finetune_expert"},
-    "partition_slices": {"figure_partition", "draw_layouts", "finetune_expert", *REAL} - {"measure_mask_fidelity"},
+    "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", *TRAINING},
+    "partition_slices": {"figure_partition", "draw_layouts", *TRAINING, *REAL} - {"measure_mask_fidelity"},
     "write_prompts": {
         TRAINING_PROMPTS,
-        "finetune_expert",
+        *TRAINING,
         "draw_layouts",
         "synthesize_prompt_sweep",
         "measure_prompt_accuracy",
     },
-    TRAINING_PROMPTS: {"finetune_expert"},
-    "encode_latents": {"finetune_expert"},
+    TRAINING_PROMPTS: TRAINING,
+    "encode_latents": TRAINING,
+    "adapt_base": {"finetune_expert", *NETWORK_SAMPLING},
     "finetune_expert": {"figure_training", *NETWORK_SAMPLING},
     "draw_layouts": {"embed_prompts", "merge_partitions", "summarize_run", *NETWORK_SAMPLING, *SYNTHETIC},
     "embed_prompts": NETWORK_SAMPLING - {"synthesize_prompt_sweep"},

@@ -3,16 +3,16 @@
 Those, and what follows from them, must run again; `data_flow.following` names the latter.
 """
 
-from tests.workflow.data_flow import NETWORK_SAMPLING, TRAINING_PROMPTS
+from tests.workflow.data_flow import NETWORK_SAMPLING, TRAINING, TRAINING_PROMPTS
 
-NETWORKS = {"encode_latents", "embed_prompts", TRAINING_PROMPTS, "finetune_expert", *NETWORK_SAMPLING}
+NETWORKS = {"encode_latents", "embed_prompts", TRAINING_PROMPTS, *TRAINING, *NETWORK_SAMPLING}
 SEEDED = {
     "build_phantom",
     "split_cohort",
     "tessellate_slices",
     "fit_domains",
     "draw_layouts",
-    "finetune_expert",
+    *TRAINING,
     *NETWORK_SAMPLING,
     "measure_fidelity",
     "extract_radiomics",
@@ -60,7 +60,16 @@ KEYS = {
     "partition={grey_weight: 0.5}": {"tessellate_slices"},
     "partition={min_fragment_area: 36}": {"tessellate_slices"},
     "partition={reference_modality: FLAIR}": {"tessellate_slices", "fit_domains"},
-    "base={precision: bf16}": {"finetune_expert", *NETWORK_SAMPLING},
+    "base={precision: bf16}": {*TRAINING, *NETWORK_SAMPLING},
+    "adaptation={steps: 5}": {"adapt_base"},
+    "adaptation={batch_size: 3}": {"adapt_base"},
+    "adaptation={learning_rate: 0.001}": {"adapt_base"},
+    "adaptation={average: 0.9}": {"adapt_base"},
+    "adaptation={prompt_dropout: 0.2}": {"adapt_base"},
+    "adaptation={layout_dropout: 0.2}": {"adapt_base"},
+    "adaptation={checkpoint_every: 1}": set(),
+    # Switched off: the experts start from the base model itself.
+    "adaptation={steps: 0}": {"finetune_expert", *NETWORK_SAMPLING},
     "experts={steps: 5}": {"finetune_expert"},
     "experts={rank: 3}": {"finetune_expert"},
     "experts={method: full}": {"finetune_expert"},
@@ -99,7 +108,7 @@ KEYS = {
 EDITS = {
     "a docstring of the training": ("mosaicmr/diffusion/experts.py", '"""', '"""Indeed: ', set()),
     "a comment in the training": (
-        "mosaicmr/diffusion/experts.py",
+        "mosaicmr/diffusion/finetuning.py",
         "import hashlib",
         "import hashlib  # digests",
         set(),
@@ -116,15 +125,15 @@ EDITS = {
     "the number of a release": ("mosaicmr/__init__.py", '__version__ = "', '__version__ = "9', set()),
     "the order of keys": (
         "config/tiny.yaml",
-        "  steps: 4\n  batch_size: 2\n  checkpoint_every: 2\n",
-        "  checkpoint_every: 2\n  batch_size: 2\n  steps: 4\n",
+        "  rank: 2\n  steps: 4\n  batch_size: 2\n  checkpoint_every: 2\n",
+        "  checkpoint_every: 2\n  batch_size: 2\n  steps: 4\n  rank: 2\n",
         set(),
     ),
     "a template of the prompts": (
         "mosaicmr/diffusion/prompts.py",
         "axial brain MRI",
         "axial MRI of the brain",
-        {"write_prompts", "draw_layouts", "finetune_expert"},
+        {"write_prompts", "draw_layouts", *TRAINING},
     ),
     "a comment in the configuration": ("config/tiny.yaml", "run: tiny", "run: tiny  # its name", set()),
     "a caption": ("docs/captions/grid.rst", " ", "  ", {"write_report"}),

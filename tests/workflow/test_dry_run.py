@@ -25,6 +25,7 @@ def test_the_embedded_default_plans_a_phantom_and_every_stage(tmp_path: Path):
     assert jobs["finetune_expert"] == 3 + 3 + 1  # three tumour classes, three healthy domains, the whole slice
     assert jobs["train_segmenter"] == 4
     assert jobs["figure_grid"] == 2 * SCHEMES
+    assert "adapt_base" not in jobs
     assert jobs["summarize_run"] == jobs["export_dataset"] == jobs["write_report"] == 1
 
 
@@ -33,6 +34,12 @@ def test_the_tiny_configuration_plans_shards_and_batches(tmp_path: Path):
     assert jobs["build_phantom"] == 6
     assert jobs["check_cohort"] == jobs["extract_slices"] == jobs["partition_slices"] >= 2
     assert jobs["draw_layouts"] == 1
+
+
+def test_an_adaptation_is_one_more_job(tmp_path: Path):
+    jobs = planned(snakemake(tmp_path, "--dry-run", "--config", "adaptation={steps: 100}"))
+    assert jobs.pop("adapt_base") == 1
+    assert jobs == planned(snakemake(tmp_path, "--dry-run"))
 
 
 def test_pretraining_plans_its_one_job(tmp_path: Path):

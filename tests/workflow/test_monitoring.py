@@ -18,7 +18,7 @@ STEPS = 4
 
 def test_every_training_of_a_finished_run_is_done(tiny_run: TinyRun):
     trainings = survey(tiny_run.results)
-    assert len(trainings) == 6 + 4  # experts, arms
+    assert len(trainings) == 1 + 6 + 4  # the base, experts, arms
     assert {(training.state, training.step, training.steps) for training in trainings} == {("done", STEPS, STEPS)}
 
 

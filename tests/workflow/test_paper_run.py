@@ -38,7 +38,10 @@ def test_the_paper_configuration_runs_on_a_stable_diffusion_of_the_hub(
     run = snakemake(tmp_path, *targets, "--config", *config, configs=["paper", "tiny"], timeout=1800)
     assert run.returncode == 0, run.stdout[-6000:]
     results = tmp_path / "results" / "paper"
-    assert load_json(results / "experts" / "whole" / "expert.json")["base"] == MODEL
+    # config/tiny.yaml adapts the base, too.
+    adapted = load_json(results / "base" / "adapted.json")
+    assert adapted["base"] == MODEL
+    assert load_json(results / "experts" / "whole" / "expert.json")["base"] == adapted["name"]
     assert load_json(results / "dataset" / "dataset.json")["numTraining"] == 6
     for name in ("independent/slices/b0000", "single/slices/b0001"):
         images = load_arrays(results / "synthetic" / f"{name}.safetensors")["images"]

@@ -128,6 +128,11 @@ def test_a_deleted_expert_is_trained_again_and_no_other(planner: Planner):
     assert jobs["finetune_expert"] == 1
 
 
+def test_a_deleted_adapted_base_is_made_again_and_all_that_starts_from_it(planner: Planner):
+    with without(planner.checkout / "results" / "tiny" / "base"):
+        assert set(planner.jobs()) == following({"adapt_base"})
+
+
 def test_a_deleted_figure_is_drawn_again_and_nothing_else(planner: Planner):
     with without(planner.checkout / "results" / "tiny" / "figures" / "training.png"):
         assert planner.jobs() == {"figure_training": 1, "write_report": 1}

@@ -72,7 +72,11 @@ def test_the_joint_scheme_which_the_tiny_run_lacks_runs_the_blending(planner: Pl
         ("synthesis/layouts.py", {"finetune_expert", "encode_latents", "write_prompts"}),
         ("evaluation/ssim.py", {"finetune_expert", "draw_layouts", "train_segmenter", "export_dataset"}),
         ("figures/grid.py", RULES - {"figure_grid", "write_report"}),
-        ("diffusion/experts.py", {"extract_slices", "partition_slices", "encode_latents", "draw_layouts"}),
+        ("diffusion/adaptation.py", {"encode_latents", "embed_prompts", "draw_layouts"}),
+        (
+            "diffusion/experts.py",
+            {"adapt_base", "extract_slices", "partition_slices", "encode_latents", "draw_layouts"},
+        ),
         ("cohort/split.py", {"build_phantom", "check_cohort", "extract_slices", "tessellate_slices"}),
         ("diffusion/pretraining.py", RULES),
     ],

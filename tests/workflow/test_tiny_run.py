@@ -143,6 +143,14 @@ def test_every_expert_has_its_weights_and_its_curve(tiny_run: TinyRun):
         assert np.isfinite(curve["loss"]).all()
 
 
+def test_the_adapted_base_is_what_the_experts_were_trained_on(tiny_run: TinyRun):
+    facts = load_json(tiny_run.results / "base" / "adapted.json")
+    assert facts["base"] == "base"
+    assert facts["steps"] == load_table(tiny_run.results / "base" / "training.parquet")["step"].max() == 4
+    for expert in EXPERTS:
+        assert load_json(tiny_run.results / "experts" / expert / "expert.json")["base"] == facts["name"]
+
+
 def test_figures_are_drawn_and_the_report_holds_them(tiny_run: TinyRun):
     names = {
         "partition",

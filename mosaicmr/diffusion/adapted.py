@@ -1,0 +1,72 @@
+"""The adapted base on disk: a U-Net for one cohort's modalities, and facts that tell whose it is.
+
+Autoencoder, text encoder and noise schedule stay those of the base model that it was made from.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+from mosaicmr.errors import InputError
+from mosaicmr.io import load_json, save_arrays, save_json
+
+FACTS = "adapted.json"
+CONFIG, WEIGHTS = "unet/config.json", "unet/diffusion_pytorch_model.safetensors"  # diffusers' names
+REMEDY = "delete the folder and run adapt_base again"
+
+
+def is_adapted(folder: str | Path) -> bool:
+    """Whether `folder` holds an adapted base."""
+    return (Path(folder) / FACTS).is_file()
+
+
+def adapted_name(folder: str | Path) -> str:
+    """What to call an adapted base: the base's name and the first digits of the SHA-256 of its own weights."""
+    return load_json(Path(folder) / FACTS)["name"]
+
+
+def save_adapted(
+    unet: UNet2DConditionModel, folder: str | Path, base: str, modalities: Sequence[str], facts: Mapping[str, Any]
+) -> None:
+    """Write an adapted U-Net in float16, the same bytes for the same weights, and then adapted.json.
+
+    base: what to call the base model. modalities: those of its channels, in order. facts: what else to say of it.
+    """
+    folder = Path(folder)
+    weights = {name: value.half().cpu().numpy() for name, value in unet.state_dict().items()}
+    save_arrays(folder / WEIGHTS, weights, {"format": "pt"})
+    # diffusers notes the path that the base was read from.
+    config = {key: value for key, value in json.loads(unet.to_json_string()).items() if key != "_name_or_path"}
+    save_json(folder / CONFIG, config)
+    digests = {name: _digest(folder / name) for name in (CONFIG, WEIGHTS)}
+    name = f"{base}, adapted {digests[WEIGHTS][:12]}"
+    own = {"name": name, "base": base, "modalities": list(modalities)}
+    save_json(folder / FACTS, {**own, **facts, "sha256": digests})
+
+
+def verify_adapted(folder: str | Path, modalities: Sequence[str]) -> None:
+    """Raise InputError if a file of an adapted base is missing or differs, or if it is for other modalities."""
+    folder = Path(folder)
+    facts = load_json(folder / FACTS)
+    for name, expected in facts["sha256"].items():
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing, though {FACTS} lists it: {REMEDY}.")
+        found = _digest(folder / name)
+        if found != expected:
+            raise InputError(
+                f"{folder / name} has the SHA-256 {found[:16]}..., but {FACTS} says {expected[:16]}...: {REMEDY}."
+            )
+    if facts["modalities"] != list(modalities):
+        raise InputError(
+            f"The adapted base {folder} is for {', '.join(facts['modalities'])}: expected {', '.join(modalities)}, in "
+            f"this order; {REMEDY}."
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
