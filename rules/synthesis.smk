@@ -196,6 +196,7 @@ rule synthesize_prompt_sweep:
         adapter=at("experts", "whole", "adapter_model.safetensors"),
         adapter_config=at("experts", "whole", "adapter_config.json"),
         base=base_files,
+        adapted=adapted_files,
     output:
         slices=at("synthetic", "prompt_sweep.safetensors"),
         table=at("synthetic", "prompt_sweep.parquet"),
@@ -204,7 +205,7 @@ rule synthesize_prompt_sweep:
         domains=DOMAINS,
         modalities=config["cohort"]["modalities"],
         pixel_size=config["cohort"]["pixel_size"],
-        base=config["base"],
+        base=BASE,
         device=config["device"],
         seed=config["seed"],
         code=code("synthesize_prompt_sweep"),
