@@ -24,17 +24,20 @@ def partition_simulated(
     pixel_size: float,
     generator: np.random.Generator,
     modalities: Sequence[str],
+    *,
+    healthy_domains: int | None = None,
 ) -> tuple[np.ndarray, int]:
     """A domain map uint8 [H, W] of one slice, and its number K of healthy domains, drawn from 1 to 5.
 
     images: float [4, H, W] in [0, 1] of `modalities`; labels, brain: uint8 [H, W]; pixel_size: mm. The reference
     modality is T1, as in a cohort that has it; thresholds come from the slice itself, as each has its own contrast.
+    healthy_domains: K, instead of drawing it; fewer where the slice has fewer cells.
     """
     reference = modalities.index("T1")
     grey, healthy = images[reference], (brain > 0) & (labels == 0)
     cells = tessellate(grey, healthy, pixel_size, TESSELLATION, int(generator.integers(2**31)), "simulated")
     table = measure_cells(cells, grey, pixel_size)
-    count = int(generator.integers(1, MOST_HEALTHY_DOMAINS + 1))
+    count = healthy_domains or int(generator.integers(1, MOST_HEALTHY_DOMAINS + 1))
     count = min(count, len(table))
     domains = labels.astype(np.uint8).copy()
     if count:

@@ -1,0 +1,152 @@
+"""The base that is measured with the phantoms it is measured on, each made when the first figure needs it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from benchmarks.base_figures.amounts import Amounts
+from benchmarks.base_figures.phantoms import DOMAINS, SEED, Phantoms, measure_facts, partition, simulate, write_prompts
+from mosaicmr.cohort.anatomy import Anatomy, load_anatomy
+from mosaicmr.cohort.extraction import SliceSettings
+from mosaicmr.diffusion.appearance import AppearanceScale
+from mosaicmr.diffusion.base import load_codec, load_noise_schedule
+from mosaicmr.diffusion.codec import Codec
+from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
+from mosaicmr.diffusion.model_files import load_facts
+from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.diffusion.text import TextEncoder, embed_prompts, load_text_encoder
+from mosaicmr.errors import InputError
+from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+from mosaicmr.synthesis.sampling import ddim_schedule
+
+CONFIG = Path(__file__).resolve().parent.parent.parent / "config" / "config.yaml"
+STEPS = 20  # of DDIM, as the target for the seconds of sampling has them
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every figure is measured with. base: folder of the base; real: folder of real subjects, or None."""
+
+    base: Path
+    real: Path | None
+    amounts: Amounts
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The default configuration, whose guidance, partition and segmenter are used."""
+        return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """The atlas that phantoms are made of."""
+        return load_anatomy()
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The base's autoencoder."""
+        return load_codec(self.base)
+
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        """The base's U-Net without an expert."""
+        return load_denoiser(self.base, MODALITIES, None, CPU, self.config["base"]["precision"])
+
+    @cached_property
+    def encode_text(self) -> TextEncoder:
+        """The base's text encoder."""
+        return load_text_encoder(self.base)
+
+    @cached_property
+    def scale(self) -> AppearanceScale:
+        """What words on a tumour's look meant in pretraining."""
+        facts = load_facts(self.base)
+        if "appearance" not in facts:
+            raise InputError(
+                f"{self.base / 'mosaicmr.json'} lacks the key 'appearance': measure a base that `snakemake "
+                "pretrain_base` wrote with this code."
+            )
+        return AppearanceScale.from_records(facts["appearance"])
+
+    @cached_property
+    def first(self) -> Phantoms:
+        """The coarse phantoms whose layouts are drawn."""
+        phantoms = self._coarse("first")
+        return phantoms.keep(min(len(phantoms), len(self.second)))
+
+    @cached_property
+    def second(self) -> Phantoms:
+        """The coarse phantoms that the first ones, and what is drawn for them, are compared with."""
+        return self._coarse("second")
+
+    @cached_property
+    def third(self) -> Phantoms:
+        """The coarse phantoms that the segmenter is trained on."""
+        return self._coarse("third")
+
+    @cached_property
+    def fine(self) -> Phantoms:
+        """The fine phantoms that the autoencoder is measured on."""
+        return simulate(self.anatomy, "fine", self.amounts.fine_patients, self.cutting(self.amounts.fine))
+
+    def _coarse(self, name: str) -> Phantoms:
+        return simulate(self.anatomy, name, self.amounts.patients, self.cutting(self.amounts.coarse))
+
+    def cutting(self, view: tuple[int, float], most: int | None = None) -> SliceSettings:
+        """How slices are cut: as by default, but of a view (side in pixels, their size in mm), at most so many."""
+        size, pixel_size = view
+        settings = SliceSettings.from_config(self.config["cohort"])
+        most = most or self.amounts.slices
+        return replace(settings, slice_size=size, pixel_size=pixel_size, max_slices_per_subject=most)
+
+    @cached_property
+    def domains(self) -> np.ndarray:
+        """The layouts of the first phantoms, uint8 [n, H, W]."""
+        return partition(self.first)
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """What the base draws for the layouts and prompts of the first phantoms, float16 [n, 4, H, W] in [0, 1]; the
+        background as it was drawn."""
+        prompts = write_prompts(measure_facts(self.first, self.scale))
+        return self.draw(self.first, self.domains, prompts)
+
+    def draw(self, phantoms: Phantoms, domains: np.ndarray, prompts: list[str]) -> np.ndarray:
+        """Slices float16 [n, 4, H, W] in [0, 1] drawn from noise, which depends on the phantoms' names alone."""
+        layouts = lay_out(phantoms, domains, prompts)
+        return self.draw_layouts(self.sampler(prompts), self.denoiser, layouts, Start())
+
+    def sampler(self, prompts: list[str]) -> Sampler:
+        """The base's sampler with the embeddings of some prompts."""
+        unique = sorted(set(prompts))
+        states, mask = embed_prompts(self.encode_text, unique)
+        rows = {prompt: index + 1 for index, prompt in enumerate(unique)}
+        embeddings = Embeddings(states.numpy(), mask.numpy(), rows)
+        schedule = ddim_schedule(load_noise_schedule(self.base), STEPS)
+        scale = self.config["synthesis"]["guidance_scale"]
+        return Sampler(self.codec, schedule, embeddings, scale, True, SEED, CPU)
+
+    @staticmethod
+    def draw_layouts(sampler: Sampler, denoiser: Denoiser, layouts: Layouts, start: Start) -> np.ndarray:
+        """The slices of layouts from noise or a source, float16 [n, M, H, W]; the background as it is drawn."""
+        predictor_of = partial(sampler.predictor, denoiser, WHOLE, layouts)
+        return draw_slices(sampler, layouts, np.arange(len(layouts)), predictor_of, start, sampler.noise_label(WHOLE))
+
+
+def lay_out(phantoms: Phantoms, domains: np.ndarray, prompts: list[str]) -> Layouts:
+    """Phantoms' domain maps and prompts as synthesis reads them."""
+    table = pd.DataFrame({"synthetic": phantoms.identifiers, f"prompt_{WHOLE}": prompts})
+    return Layouts(table, domains, phantoms.images.astype(np.float16), DOMAINS)
+
+
+def in_brain(images: np.ndarray, phantoms: Phantoms) -> np.ndarray:
+    """Drawn slices as synthesis hands them on, float32 [n, 4, H, W]: 0 outside the layout's brain."""
+    return keep_brain(images, phantoms.brain).astype(np.float32)

@@ -1,0 +1,106 @@
+"""Simulated patients that no base was trained on, and what their slices are conditioned on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mosaicmr.cohort.anatomy import Anatomy
+from mosaicmr.cohort.extraction import SliceSettings
+from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions
+from mosaicmr.diffusion.bank import patient_slices
+from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, partition_simulated
+from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, facts_of, write_prompt
+from mosaicmr.partition.domains import HEALTHY
+from mosaicmr.seeds import derive_seed, numpy_generator
+from mosaicmr.stage import progress
+
+SEED = 1  # pretraining derives its patients from other labels, so no seed of its can give one of these
+HEALTHY_DOMAINS = 3  # as in the default configuration
+DOMAINS = (
+    *(tumour.name for tumour in SIMULATED_CLASSES),
+    *(f"{HEALTHY}{number}" for number in range(1, HEALTHY_DOMAINS + 1)),
+)
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """Slices of simulated patients.
+
+    images: float32 [n, 4, H, W] in [0, 1]; labels, brain: uint8 [n, H, W]; level: float64 [n], 0 to 1; patients: text
+    [n]; pixel_size: mm.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    brain: np.ndarray
+    level: np.ndarray
+    patients: np.ndarray
+    pixel_size: float
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def identifiers(self) -> list[str]:
+        """A name for each slice."""
+        return [f"{patient}-{index}" for index, patient in enumerate(self.patients)]
+
+    def keep(self, count: int) -> "Phantoms":
+        """The first slices."""
+        return self.pick(np.arange(min(count, len(self))))
+
+    def pick(self, rows: np.ndarray) -> "Phantoms":
+        """Some slices; rows: int [k]."""
+        arrays = {name: value[rows] for name, value in vars(self).items() if name != "pixel_size"}
+        return replace(self, **arrays)
+
+
+def simulate(anatomy: Anatomy, name: str, patients: int, settings: SliceSettings) -> Phantoms:
+    """The slices of `patients` new patients; sets of different names share none."""
+    slices, owners = [], []
+    for number in progress(range(patients), patients, f"simulating the patients of {name}"):
+        cut = patient_slices(anatomy, settings, derive_seed(SEED, "benchmark", "base model", name, number))
+        slices += cut
+        owners += [f"{name}{number:03d}"] * len(cut)
+    return Phantoms(
+        images=np.stack([one.images.numpy() for one in slices]),
+        labels=np.stack([one.labels.numpy() for one in slices]),
+        brain=np.stack([one.brain.numpy().astype(np.uint8) for one in slices]),
+        level=np.array([one.level for one in slices]),
+        patients=np.array(owners),
+        pixel_size=settings.pixel_size,
+    )
+
+
+def partition(phantoms: Phantoms) -> np.ndarray:
+    """Domain maps uint8 [n, H, W], with DOMAINS as ids from 1 on, made as in pretraining."""
+    maps = []
+    for name, images, labels, brain in zip(
+        phantoms.identifiers, phantoms.images, phantoms.labels, phantoms.brain, strict=True
+    ):
+        generator = numpy_generator(SEED, "benchmark", "domains", name)
+        view = (phantoms.pixel_size, generator, MODALITIES)
+        maps.append(partition_simulated(images, labels, brain, *view, healthy_domains=HEALTHY_DOMAINS)[0])
+    return np.stack(maps)
+
+
+def measure_facts(phantoms: Phantoms, scale: AppearanceScale) -> list[SliceFacts]:
+    """The facts of every slice, with its own looks in the words of a scale."""
+    looks = measure_looks(phantoms, phantoms.images, scale)
+    slices = zip(phantoms.labels, phantoms.brain, phantoms.level, looks, strict=True)
+    return [facts_of(labels, brain, level, phantoms.pixel_size, seen) for labels, brain, level, seen in slices]
+
+
+def measure_looks(phantoms: Phantoms, images: np.ndarray, scale: AppearanceScale) -> list[tuple[Look, ...]]:
+    """How the phantoms' tumours look in `images` float [n, 4, H, W], their own or those drawn for their layouts."""
+    return [
+        scale.describe(measure_regions(image, labels, MODALITIES, phantoms.pixel_size))
+        for image, labels in zip(images, phantoms.labels, strict=True)
+    ]
+
+
+def write_prompts(facts: Sequence[SliceFacts]) -> list[str]:
+    """The prompts of whole slices of all modalities."""
+    return [write_prompt(WHOLE, one, MODALITIES) for one in facts]

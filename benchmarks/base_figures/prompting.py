@@ -1,0 +1,134 @@
+"""Whether the prompt decides how a tumour looks: is the third of brightness that is asked for the one that is drawn?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.base_figures.bench import Bench, in_brain
+from benchmarks.base_figures.phantoms import SEED, measure_facts, measure_looks, write_prompts
+from benchmarks.base_figures.pictures import prompt_sheet
+from benchmarks.base_figures.record import Figure
+from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES, TumourClass
+from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
+from mosaicmr.diffusion.prompts import SliceFacts
+from mosaicmr.evaluation.intervals import patient_interval
+from mosaicmr.seeds import numpy_generator
+
+# What the picture changes, one word at a time.
+CHANGED = ((OEDEMA, "FLAIR"), (ENHANCING, "T1ce"))
+
+
+def prompt_accuracy(bench: Bench) -> Figure:
+    """How often a tumour class in a modality has the brightness that the prompt asks for: dark, intermediate, bright.
+
+    Brightness and texture are drawn evenly for each class and modality of each slice, whatever its phantom looked like,
+    and measured on what is drawn from noise, in the base's own scale. Beside it: prompts that say nothing of looks,
+    from the same noise; and prompts that ask for the phantom's own looks, which go together as they do in training.
+    """
+    phantoms, scale = bench.first, bench.scale
+    facts = measure_facts(phantoms, scale)
+    generator = numpy_generator(SEED, "benchmark", "asked looks")
+    asked = [draw_looks(one.looks, generator) for one in facts]
+    drawn = draw(bench, facts, asked)
+    silent = draw(bench, facts, [()] * len(facts))
+    answers = compare(asked, measure_looks(phantoms, drawn, scale), phantoms.patients)
+    unasked = compare(asked, measure_looks(phantoms, silent, scale), phantoms.patients)
+    own = compare(
+        [one.looks for one in facts],
+        measure_looks(phantoms, in_brain(bench.samples, phantoms), scale),
+        phantoms.patients,
+    )
+    value, low, high, count = patient_interval(hits(answers), answers["patient"], seed=SEED)
+    parts = {
+        "regions": len(answers),
+        "chance": 1 / len(LEVELS),
+        "silent_prompts": float(hits(unasked).mean()),
+        "own_looks": float(hits(own).mean()),
+        "by_region": by_region(answers),
+        "by_asked_level": by_asked_level(answers),
+        "texture": {"asked": texture_accuracy(answers), "silent_prompts": texture_accuracy(unasked), "chance": 0.5},
+    }
+    return Figure(value, low, high, len(phantoms), count, parts, {"prompts": partial(changed_word_sheet, bench)})
+
+
+def draw_looks(measured: Sequence[Look], generator: np.random.Generator) -> tuple[Look, ...]:
+    """Looks drawn evenly for the classes and modalities that were measured."""
+    return tuple(
+        replace(look, level=int(generator.integers(len(LEVELS))), texture=int(generator.integers(len(TEXTURES))))
+        for look in measured
+    )
+
+
+def draw(bench: Bench, facts: Sequence[SliceFacts], looks: Sequence[tuple[Look, ...]]) -> np.ndarray:
+    """Slices float32 [n, 4, H, W] for the first phantoms' layouts, and prompts that ask for some looks."""
+    prompts = write_prompts([replace(one, looks=asked) for one, asked in zip(facts, looks, strict=True)])
+    return in_brain(bench.draw(bench.first, bench.domains, prompts), bench.first)
+
+
+def compare(
+    asked: Sequence[tuple[Look, ...]], found: Sequence[tuple[Look, ...]], patients: Sequence[str]
+) -> pd.DataFrame:
+    """One row for each class and modality of each slice: patient, region, and the asked and the found look."""
+    rows = []
+    for patient, wanted, seen in zip(patients, asked, found, strict=True):
+        measured = {(look.tumour_class, look.modality): look for look in seen}
+        for look in wanted:
+            answer = measured[look.tumour_class, look.modality]
+            region = f"{class_of(look).name} {look.modality}"
+            rows.append((patient, region, look.level, answer.level, look.texture, answer.texture))
+    return pd.DataFrame(rows, columns=["patient", "region", "asked", "found", "asked_texture", "found_texture"])
+
+
+def class_of(look: Look) -> TumourClass:
+    """The tumour class of a look."""
+    return next(tumour for tumour in TUMOUR_CLASSES if tumour.value == look.tumour_class)
+
+
+def hits(answers: pd.DataFrame) -> np.ndarray:
+    """1 where the brightness was drawn that was asked for, else 0; float64 [n]."""
+    return (answers["asked"] == answers["found"]).to_numpy(float)
+
+
+def texture_accuracy(answers: pd.DataFrame) -> float:
+    """How often the texture was drawn that was asked for."""
+    return float((answers["asked_texture"] == answers["found_texture"]).mean())
+
+
+def by_region(answers: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Accuracy and number of regions of each class in each modality."""
+    groups = answers.assign(hit=hits(answers)).groupby("region")["hit"]
+    return {region: {"accuracy": float(group.mean()), "regions": len(group)} for region, group in groups}
+
+
+def by_asked_level(answers: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """For each level asked for, how often each was found."""
+    shares = pd.crosstab(answers["asked"], answers["found"], normalize="index")
+    shares = shares.reindex(index=range(len(LEVELS)), columns=range(len(LEVELS)), fill_value=0.0)
+    return {LEVELS[row]: {LEVELS[column]: float(shares.loc[row, column]) for column in shares} for row in shares.index}
+
+
+def changed_word_sheet(bench: Bench):
+    """One layout from one noise under prompts that differ in one word: a row for each brightness of each of CHANGED.
+
+    The slice is the one with most of the rarer of the two classes; all its other looks are its own.
+    """
+    areas = [[int((labels == tumour.value).sum()) for tumour, _ in CHANGED] for labels in bench.first.labels]
+    chosen = int(np.argmax(np.min(areas, axis=1)))
+    phantom = bench.first.pick(np.array([chosen]))
+    facts = measure_facts(phantom, bench.scale)[0]
+    variants = [(tumour, modality, level) for tumour, modality in CHANGED for level in range(len(LEVELS))]
+    prompts = write_prompts([replace(facts, looks=change_look(facts.looks, *variant)) for variant in variants])
+    domains = bench.domains[[chosen]]
+    drawn = np.concatenate([bench.draw(phantom, domains, [prompt]) for prompt in prompts])
+    names = [f"{tumour.name}:\n{modality} {LEVELS[level]}" for tumour, modality, level in variants]
+    repeated = phantom.pick(np.zeros(len(variants), int))
+    return prompt_sheet(names, domains.repeat(len(variants), 0), in_brain(drawn, repeated))
+
+
+def change_look(looks: Sequence[Look], tumour: TumourClass, modality: str, level: int) -> tuple[Look, ...]:
+    """Looks with the brightness of one class in one modality replaced."""
+    asked = (tumour.value, modality)
+    return tuple(replace(look, level=level) if (look.tumour_class, look.modality) == asked else look for look in looks)

@@ -1,0 +1,156 @@
+"""What the base draws from noise: how like phantoms it is, whether tumours are where asked, and how long it takes."""
+
+import math
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from benchmarks.base_figures.bench import CPU, Bench, in_brain, lay_out
+from benchmarks.base_figures.phantoms import SEED, Phantoms, measure_facts, partition, write_prompts
+from benchmarks.base_figures.pictures import sample_sheet
+from benchmarks.base_figures.record import Figure
+from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
+from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
+from mosaicmr.evaluation.frechet import frechet_distance, mean_frechet
+from mosaicmr.evaluation.intervals import jackknife_interval, patient_interval
+from mosaicmr.evaluation.references import COLUMNS
+from mosaicmr.evaluation.scores import dice
+from mosaicmr.evaluation.segmentation import SegmenterSettings, Sets, Task, train_segmenter
+from mosaicmr.evaluation.segmenter import build_segmenter, segment
+from mosaicmr.io import save_arrays
+from mosaicmr.synthesis.generation import Start
+
+WHOLE_TUMOUR, MEAN = "whole tumour", "mean"
+
+
+def frechet_ratio(bench: Bench) -> Figure:
+    """Fréchet distance of samples to phantoms, as a multiple of that between phantoms of disjoint patients.
+
+    Samples are drawn for the layouts and prompts of the first phantoms and compared with the second, as the first
+    phantoms' own slices are for the floor: the same numbers of slices on all sides, because the distance depends on it.
+    """
+    first, second = bench.first, bench.second.keep(len(bench.first))
+    network = load_efficientnet()
+    drawn, own, others = (
+        efficientnet_features(network, images)
+        for images in (in_brain(bench.samples, first), first.images, second.images)
+    )
+
+    def ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
+        return mean_frechet(drawn[ours], others[theirs]) / mean_frechet(own[ours], others[theirs])
+
+    value, low, high, _ = jackknife_interval(ratio, first.patients, second.patients, seed=SEED, minimum=0.0)
+    pairs = {"distance": drawn, "floor": own}
+    parts = {name: {"mean": mean_frechet(features, others)} for name, features in pairs.items()}
+    for index, modality in enumerate(MODALITIES):
+        for name, features in pairs.items():
+            parts[name][modality] = frechet_distance(features[:, index], others[:, index])
+    # As drawn, before synthesis sets it to 0: a base whose black is grey would otherwise go unseen.
+    parts["background"] = float(bench.samples.astype(np.float32).mean(1)[first.brain == 0].mean())
+    parts["patients_compared_with"] = len(np.unique(second.patients))
+    sheets = {"samples_coarse": partial(coarse_sheet, bench), "samples_fine": partial(fine_sheet, bench)}
+    return Figure(value, low, high, len(first), len(np.unique(first.patients)), parts, sheets)
+
+
+def coarse_sheet(bench: Bench):
+    """Samples at the size of the default configuration."""
+    return sample_sheet(bench.first, bench.domains, bench.samples)
+
+
+def fine_sheet(bench: Bench):
+    """Samples at 1 mm: one slice of each of the first patients, drawn for this picture."""
+    first = np.unique(bench.fine.patients, return_index=True)[1][:4]
+    phantoms = bench.fine.pick(first)
+    domains = partition(phantoms)
+    drawn = bench.draw(phantoms, domains, write_prompts(measure_facts(phantoms, bench.scale)))
+    return sample_sheet(phantoms, domains, drawn)
+
+
+def mask_fidelity(bench: Bench) -> Figure:
+    """Dice of what a U-Net trained on phantoms finds in samples, divided by its Dice on the phantoms of the layouts.
+
+    The mean over the tumour classes; a patient's slices are taken together, and the interval is over patients.
+    """
+    first = bench.first
+    model = train_on_phantoms(bench, bench.third)
+    found = {
+        name: segment(model, torch.from_numpy(images), SIMULATED_CLASSES)
+        for name, images in (("samples", in_brain(bench.samples, first)), ("phantoms", first.images))
+    }
+    names = np.unique(first.patients)
+    scores = {name: np.array([patient_dice(maps, first, each) for each in names]) for name, maps in found.items()}
+    both = np.stack([scores["samples"], scores["phantoms"]], 1)
+    value, low, high, count = patient_interval(both[:, :, -1], names, ratio_of_means, seed=SEED)
+    kinds = [*(tumour.name for tumour in SIMULATED_CLASSES), WHOLE_TUMOUR, MEAN]
+    parts = {
+        kind: {name: float(table[:, index].mean()) for name, table in scores.items()}
+        | {"ratio": ratio_of_means(both[:, :, index])}
+        for index, kind in enumerate(kinds)
+    }
+    parts["segmenter"] = {"slices": len(bench.third), "patients": len(np.unique(bench.third.patients))}
+    return Figure(value, low, high, len(first), count, parts)
+
+
+def ratio_of_means(pairs: np.ndarray) -> float:
+    """The mean of the first column [n, 2] over that of the second; NaN where the segmenter finds nothing."""
+    sampled, own = pairs.mean(0)
+    return float(sampled / own) if own > 0 else float("nan")
+
+
+def patient_dice(found: np.ndarray, phantoms: Phantoms, patient: str) -> list[float]:
+    """Dice of each tumour class, of the whole tumour, and the mean over the classes, on one patient's slices."""
+    rows = phantoms.patients == patient
+    ours, asked = found[rows], phantoms.labels[rows]
+    classes = [dice(ours == tumour.value, asked == tumour.value) for tumour in SIMULATED_CLASSES]
+    return [*classes, dice(ours > 0, asked > 0), float(np.mean(classes))]
+
+
+def train_on_phantoms(bench: Bench, phantoms: Phantoms) -> nn.Module:
+    """The project's segmenter, trained on phantoms with the default configuration's settings but for the steps."""
+    config = bench.config["evaluation"]["segmenter"]
+    channels = tuple(config["channels"])
+    settings = SegmenterSettings(
+        bench.amounts.segmenter_steps, config["batch_size"], config["learning_rate"], channels, seeds=(SEED,)
+    )
+    task = Task(len(MODALITIES), SIMULATED_CLASSES, phantoms.pixel_size, SEED, CPU)
+    nothing = pd.DataFrame(columns=COLUMNS)
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "phantoms.safetensors")
+        save_arrays(file, {"images": phantoms.images.astype(np.float16), "labels": phantoms.labels})
+        references = pd.DataFrame({"row": range(len(phantoms)), "patient": phantoms.patients})
+        references = references.assign(slice=phantoms.identifiers, image_file=file, label_file=file)[COLUMNS]
+        weights, _ = train_segmenter("real+classical", Sets(references, nothing, nothing), settings, task)
+    model = build_segmenter(task.modalities, len(task.classes), channels, seed=SEED)
+    prefix = f"seed{SEED}."
+    model.load_state_dict({name.removeprefix(prefix): torch.from_numpy(array) for name, array in weights.items()})
+    return model.eval()
+
+
+def sampling_seconds(bench: Bench) -> Figure:
+    """Median seconds to draw a batch of slices of all modalities and decode them; models loaded, prompts embedded."""
+    phantoms = bench.first.keep(bench.amounts.batch)
+    prompts = write_prompts(measure_facts(phantoms, bench.scale))
+    layouts = lay_out(phantoms, bench.domains[: len(phantoms)], prompts)
+    sampler, denoiser = bench.sampler(prompts), bench.denoiser
+    seconds = []
+    for _ in range(bench.amounts.repeats):
+        start = time.monotonic()
+        bench.draw_layouts(sampler, denoiser, layouts, Start())
+        seconds.append(time.monotonic() - start)
+    parts = {
+        "calls": seconds,
+        "steps": len(sampler.schedule.timesteps),
+        "guidance_scale": sampler.guidance_scale,
+        "precision": str(denoiser.dtype).removeprefix("torch."),
+        "pixels": phantoms.images.shape[-1],
+    }
+    patients = len(np.unique(phantoms.patients))
+    # Seconds spread over calls, which are among the parts, and not over patients.
+    return Figure(float(np.median(seconds)), math.nan, math.nan, len(phantoms), patients, parts)

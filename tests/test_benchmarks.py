@@ -1,0 +1,211 @@
+"""The command that measures a base model: it runs, its figures mean what they say, and its file mixes no two bases."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.base_figures import prompting
+from benchmarks.base_figures.amounts import FULL, QUICK, TARGETS, Target
+from benchmarks.base_figures.bench import Bench
+from benchmarks.base_figures.phantoms import DOMAINS
+from benchmarks.base_figures.reconstruction import brain_ssim
+from benchmarks.base_figures.record import Figure, Record, describe
+from benchmarks.base_figures.run import MEASURES, Request, choose
+from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity
+from mosaicmr.cohort.anatomy import load_anatomy
+from mosaicmr.cohort.labels import OEDEMA
+from mosaicmr.cohort.phantom import simulate_patient, write_patient
+from mosaicmr.cohort.sources import phantom_files, phantom_patients
+from mosaicmr.diffusion.appearance import Look
+from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.prompts import SliceFacts
+from mosaicmr.errors import InputError
+from mosaicmr.seeds import torch_generator
+from tests.support.tiny_models import make_tiny_base
+
+FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Simulated patients in the place of real ones."""
+    folder = tmp_path_factory.mktemp("subjects")
+    for patient in phantom_patients(4):
+        phantom = simulate_patient(load_anatomy(), torch_generator(5, patient), voxel_size=3.0, tumour_grid=6.0)
+        write_patient(phantom, phantom_files(folder, patient))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bench(base: Path) -> Bench:
+    return Bench(base, None, QUICK)
+
+
+def perfect(bench: Bench) -> Bench:
+    """A bench whose base has drawn the very phantoms that it was asked for."""
+    other = Bench(bench.base, None, QUICK)
+    vars(other).update(vars(bench) | {"samples": bench.first.images.astype(np.float16)})
+    return other
+
+
+def test_the_command_measures_a_base_and_says_that_quick_figures_are_quick(
+    base: Path, subjects: Path, tmp_path: Path, checkout: Path
+) -> None:
+    out, pictures = tmp_path / "figures.json", tmp_path / "pictures"
+    command = [sys.executable, str(checkout / "benchmarks" / "base_model.py"), "--quick", "--threads", "1"]
+    command += ["--base", str(base), "--real", str(subjects), "--out", str(out), "--pictures", str(pictures)]
+    names = [name for name in TARGETS if name != "half_noise_ssim_real"]
+    run = subprocess.run([*command, "--only", *names], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found = json.loads(out.read_text())
+    assert list(found["figures"]) == names
+    assert found["quick"] and "Quick figures" in run.stdout
+    for name, figure in found["figures"].items():
+        assert figure["met"] is None and figure["slices"] > 0 and figure["patients"] > 1 and figure["seconds"] > 0
+        assert figure["measured"]["processor"] and figure["measured"]["versions"]["torch"]
+        assert f"| {name} |" in run.stdout
+    expected = {"phantoms_reconstructions", "real_reconstructions", "samples_coarse", "samples_fine", "prompts"}
+    assert {path.stem for path in pictures.glob("*.png")} == expected
+
+
+def test_slices_are_redrawn_from_half_noise_after_the_base_was_adapted(base: Path, subjects: Path) -> None:
+    pytest.importorskip("mosaicmr.diffusion.adaptation")
+    figure = MEASURES["half_noise_ssim_real"](Bench(base, subjects, QUICK))
+    assert figure.patients == 2 and figure.parts["adaptation"]["subjects"] == 2
+    assert figure.parts["adaptation"]["steps"] > 0
+    assert figure.value == pytest.approx(figure.parts["after"]["mean"])
+    assert figure.value != figure.parts["before"]["mean"]
+
+
+def test_a_base_that_draws_the_phantoms_themselves_reaches_the_floor(bench: Bench) -> None:
+    figure = frechet_ratio(perfect(bench))
+    # Samples are kept in half precision.
+    assert figure.value == pytest.approx(1.0, abs=1e-3)
+    assert figure.parts["floor"]["mean"] > 0
+    assert figure.parts["background"] == 0
+
+
+def test_a_base_that_draws_the_phantoms_themselves_keeps_every_mask(bench: Bench) -> None:
+    figure = mask_fidelity(perfect(bench))
+    assert figure.value == pytest.approx(1.0, abs=1e-2)
+    assert 0 < figure.parts["mean"]["phantoms"] < 1
+
+
+def paint(bench: Bench, facts: Sequence[SliceFacts], looks: Sequence[tuple[Look, ...]]) -> np.ndarray:
+    """The phantoms with every tumour class as it was asked for: the tiny base's thirds end at 0.3 and 0.6, and 0.1 is
+    the deviation above which it is heterogeneous."""
+    images = np.zeros_like(bench.first.images)
+    for image, labels, asked in zip(images, bench.first.labels, looks, strict=True):
+        for look in asked:
+            inside = labels == look.tumour_class
+            rough = np.where(np.arange(inside.sum()) % 2, 0.14, -0.14) * look.texture
+            image[MODALITIES.index(look.modality), inside] = (0.15, 0.45, 0.75)[look.level] + rough
+    return images
+
+
+def test_a_base_that_obeys_every_word_has_full_prompt_accuracy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompting, "draw", paint)
+    figure = prompting.prompt_accuracy(perfect(bench))
+    assert figure.value == 1.0
+    assert figure.parts["texture"]["asked"] == 1.0
+    assert figure.parts["own_looks"] == 1.0  # its samples are the phantoms that the words were measured on
+    assert figure.parts["silent_prompts"] < 0.6  # all black: only the third that was asked to be dark is right
+    assert figure.parts["by_asked_level"]["bright"] == {"dark": 0.0, "intermediate": 0.0, "bright": 1.0}
+
+
+def test_the_picture_of_prompts_changes_one_word() -> None:
+    looks = (Look(2, "FLAIR", 2, 1), Look(2, "T2", 2, 1), Look(3, "FLAIR", 2, 1))
+    changed = prompting.change_look(looks, OEDEMA, "FLAIR", 0)
+    assert changed == (Look(2, "FLAIR", 0, 1), *looks[1:])
+
+
+def test_sets_of_phantoms_share_no_patient_and_come_out_the_same_again(bench: Bench) -> None:
+    again = Bench(bench.base, None, QUICK)
+    np.testing.assert_array_equal(bench.second.images, again.second.images)
+    assert not set(bench.first.patients) & set(bench.second.patients)
+    assert not any((one == bench.second.images).all((1, 2, 3)).any() for one in bench.first.images)
+
+
+def test_layouts_of_phantoms_have_three_healthy_domains_by_rising_grey(bench: Bench) -> None:
+    grey = bench.first.images[:, MODALITIES.index("T1")]
+    for one, domains, labels in zip(grey, bench.domains, bench.first.labels, strict=True):
+        assert domains.max() == len(DOMAINS)
+        np.testing.assert_array_equal(domains[labels > 0], labels[labels > 0])
+        means = [one[domains == number].mean() for number in range(4, len(DOMAINS) + 1)]
+        assert means == sorted(means)
+
+
+def test_the_ssim_of_a_slice_to_itself_is_one_in_every_modality(bench: Bench) -> None:
+    images, brain = bench.first.images[:2], bench.first.brain[:2]
+    changed = images.copy()
+    changed[:, 1] = 1 - changed[:, 1]
+    values = brain_ssim(images, changed, brain)
+    assert values[:, [0, 2, 3]] == pytest.approx(1.0)
+    assert (values[:, 1] < 0.5).all()
+
+
+@pytest.mark.parametrize(("target", "met"), [(Target(0.97), True), (Target(0.99), False), (Target(0.99, True), True)])
+def test_a_target_is_met_or_not(target: Target, met: bool) -> None:
+    assert describe(FIGURE, target, 1.0, quick=False)["met"] is met
+
+
+@pytest.mark.parametrize(("quick", "value"), [(True, 0.98), (False, float("nan"))])
+def test_neither_a_quick_figure_nor_none_meets_a_target(quick: bool, value: float) -> None:
+    figure = Figure(value, float("nan"), float("nan"), 10, 5)
+    described = describe(figure, Target(0.5), 1.0, quick)
+    assert described["met"] is None
+    json.dumps(described, allow_nan=False)
+
+
+def record(path: Path, base: Path, amounts=FULL, anew: bool = False) -> Record:
+    return Record(path, base, amounts, anew)
+
+
+def add(target: Record, name: str) -> None:
+    target.add(name, describe(FIGURE, TARGETS[name], 1.0, quick=False))
+
+
+def test_figures_of_the_same_base_are_kept_in_their_usual_order(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    add(record(path, base), "prompt_accuracy")
+    add(record(path, base, anew=True), "autoencoder_ssim_phantoms")
+    assert list(json.loads(path.read_text())["figures"]) == ["autoencoder_ssim_phantoms", "prompt_accuracy"]
+
+
+def test_figures_of_another_base_are_replaced_as_a_whole_or_not_at_all(base: Path, tmp_path: Path) -> None:
+    path, other = tmp_path / "figures.json", tmp_path / "other"
+    add(record(path, base), "prompt_accuracy")
+    other.mkdir()
+    (other / "mosaicmr.json").write_text("{}")
+    with pytest.raises(InputError, match="another base"):
+        record(path, other)
+    add(record(path, other, anew=True), "mask_fidelity")
+    assert list(json.loads(path.read_text())["figures"]) == ["mask_fidelity"]
+
+
+def test_quick_figures_replace_no_others(base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    add(record(path, base), "prompt_accuracy")
+    with pytest.raises(InputError, match="--out"):
+        record(path, base, QUICK, anew=True)
+
+
+def request(names: tuple[str, ...], real: Path | None) -> Request:
+    return Request(Path("base"), real, QUICK, names, 1, Path("out"), None)
+
+
+def test_figures_of_real_subjects_are_left_out_without_any(tmp_path: Path) -> None:
+    assert choose(request((), tmp_path)) == list(TARGETS)
+    assert set(TARGETS) - set(choose(request((), None))) == {"autoencoder_ssim_real", "half_noise_ssim_real"}
+    with pytest.raises(InputError, match="--real"):
+        choose(request(("autoencoder_ssim_real",), None))
