@@ -13,7 +13,7 @@ from mosaicmr.figures.style import domain_colours, house_style, new_figure
 
 ROWS = 6
 PANEL = 1.3  # inches
-AMPLIFIED = 5  # times, in pictures of differences
+AMPLIFIED = 10  # times, in pictures of differences
 
 
 def sheet(rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], names: Sequence[str] = ()) -> Figure:
@@ -40,8 +40,8 @@ def reconstruction_sheet(images: np.ndarray, decoded: np.ndarray) -> Figure:
     for row in spread(len(images), ROWS):
         difference = np.clip(0.5 + AMPLIFIED * (decoded[row] - images[row]), 0, 1)
         rows.append([picture for trio in zip(images[row], decoded[row], difference, strict=True) for picture in trio])
-    kinds = ("", "reconstructed", f"difference × {AMPLIFIED}")
-    return sheet(rows, [f"{modality} {kind}".strip() for modality in MODALITIES for kind in kinds])
+    kinds = ("reconstructed", f"difference × {AMPLIFIED}")
+    return sheet(rows, [title for modality in MODALITIES for title in (modality, *kinds)])
 
 
 def sample_sheet(phantoms: Phantoms, domains: np.ndarray, drawn: np.ndarray) -> Figure:
