@@ -140,7 +140,7 @@ def test_layouts_of_phantoms_have_three_healthy_domains_by_rising_grey(bench: Be
     grey = bench.first.images[:, MODALITIES.index("T1")]
     for one, domains, labels in zip(grey, bench.domains, bench.first.labels, strict=True):
         assert domains.max() == len(DOMAINS)
-        np.testing.assert_array_equal(domains[labels > 0], labels[labels > 0])
+        np.testing.assert_array_equal(domains[labels > 0], labels[labels > 0])  # ids 1 to 3 are the classes'
         means = [one[domains == number].mean() for number in range(4, len(DOMAINS) + 1)]
         assert means == sorted(means)
 
