@@ -102,7 +102,7 @@ def imported_modules(file: Path) -> frozenset[str]:
             modules.update(alias.name.split(".")[0] for alias in node.names)
         elif not node.level:
             modules.update({node.module.split(".")[0], IMPORTS_TOO.get(node.module, "")})
-    return frozenset(modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests", "tools", ""})
+    return frozenset(modules - set(sys.stdlib_module_names) - {"mosaicmr", "tests", "tools", "benchmarks", ""})
 
 
 @functools.cache
