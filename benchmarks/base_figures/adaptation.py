@@ -14,6 +14,7 @@ from benchmarks.base_figures.reconstruction import brain_ssim, reconstruct
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.phantom import LABEL_SCHEME
 from mosaicmr.cohort.sources import find_subjects
+from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt
 from mosaicmr.diffusion.appearance import AppearanceScale
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
 from mosaicmr.diffusion.base import load_noise_schedule, load_unet
@@ -110,8 +111,6 @@ def asked(layout: np.ndarray) -> list[str]:
 
 def adapt_unet(bench: Bench, slices: TrainingSlices) -> tuple[UNet2DConditionModel, int]:
     """The base U-Net, adapted for as long as the amounts say and else as by default, and the steps that it took."""
-    from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt
-
     named = {field.name for field in fields(AdaptationSettings)}
     config = {key: value for key, value in bench.config["adaptation"].items() if key in named}
     settings = AdaptationSettings(**config | {"seed": SEED, "steps": MOST_STEPS})
