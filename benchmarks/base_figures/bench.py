@@ -79,8 +79,7 @@ class Bench:
     @cached_property
     def first(self) -> Phantoms:
         """The coarse phantoms whose layouts are drawn."""
-        phantoms = self._coarse("first")
-        return phantoms.keep(min(len(phantoms), len(self.second)))
+        return self._coarse("first")
 
     @cached_property
     def second(self) -> Phantoms:

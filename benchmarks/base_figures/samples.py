@@ -36,11 +36,11 @@ def frechet_ratio(bench: Bench) -> Figure:
     Samples are drawn for the layouts and prompts of the first phantoms and compared with the second, as the first
     phantoms' own slices are for the floor: the same numbers of slices on all sides, because the distance depends on it.
     """
-    first, second = bench.first, bench.second.keep(len(bench.first))
+    count = min(len(bench.first), len(bench.second))
+    first, second, samples = bench.first.keep(count), bench.second.keep(count), bench.samples[:count]
     network = load_efficientnet()
     drawn, own, others = (
-        efficientnet_features(network, images)
-        for images in (in_brain(bench.samples, first), first.images, second.images)
+        efficientnet_features(network, images) for images in (in_brain(samples, first), first.images, second.images)
     )
 
     def ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -53,7 +53,7 @@ def frechet_ratio(bench: Bench) -> Figure:
         for name, features in pairs.items():
             parts[name][modality] = frechet_distance(features[:, index], others[:, index])
     # As drawn, before synthesis sets it to 0: a base whose black is grey would otherwise go unseen.
-    parts["background"] = float(bench.samples.astype(np.float32).mean(1)[first.brain == 0].mean())
+    parts["background"] = float(samples.astype(np.float32).mean(1)[first.brain == 0].mean())
     parts["patients_compared_with"] = len(np.unique(second.patients))
     sheets = {"samples_coarse": partial(coarse_sheet, bench), "samples_fine": partial(fine_sheet, bench)}
     return Figure(value, low, high, len(first), len(np.unique(first.patients)), parts, sheets)
