@@ -20,9 +20,9 @@ import yaml
 
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.diffusion.bank import BankSettings, simulate_shard
-from mosaicmr.diffusion.muon import MuonWithAdamW
+from mosaicmr.diffusion.finetuning import OneOptimizer
+from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
 from mosaicmr.diffusion.pretrain_unet import (
-    ENDS,
     RECORD_EVERY,
     build_schedule,
     build_unet,
@@ -30,7 +30,6 @@ from mosaicmr.diffusion.pretrain_unet import (
     training_loss,
 )
 from mosaicmr.diffusion.pretraining import join_shards, settings_from
-from mosaicmr.diffusion.training import set_rate
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import load_arrays
 from mosaicmr.seeds import torch_generator
@@ -38,6 +37,7 @@ from mosaicmr.seeds import torch_generator
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 SEED = 1
 WARMUP = 50
+WEIGHT_DECAY = 1e-2
 
 
 def measure_simulation(banks: dict[str, BankSettings], slices: int, repeats: int) -> pd.DataFrame:
@@ -53,15 +53,11 @@ def measure_simulation(banks: dict[str, BankSettings], slices: int, repeats: int
     return pd.DataFrame(rows, columns=["bank", "pixels", "slices_per_second"])
 
 
-class AdamWAlone:
-    """AdamW with the face of `MuonWithAdamW`."""
-
-    def __init__(self, module: torch.nn.Module, rate: float) -> None:
-        self.optimizer = torch.optim.AdamW(module.parameters(), rate, weight_decay=1e-2)
-        self.zero_grad, self.step = self.optimizer.zero_grad, self.optimizer.step
-
-    def set_rate(self, rate: float) -> None:
-        set_rate(self.optimizer, rate)
+def start_optimizer(name: str, unet: torch.nn.Module, rate: float) -> MuonWithAdamW | OneOptimizer:
+    """'muon' as pretraining has it, or 'adamw' for all parameters."""
+    if name == "muon":
+        return MuonWithAdamW(unet, UNET_ENDS, rate, WEIGHT_DECAY)
+    return OneOptimizer(torch.optim.AdamW(unet.parameters(), rate, weight_decay=WEIGHT_DECAY))
 
 
 def compare_optimizers(folder: Path, steps: int, rates: dict[str, float]) -> pd.DataFrame:
@@ -70,13 +66,14 @@ def compare_optimizers(folder: Path, steps: int, rates: dict[str, float]) -> pd.
     shards = [{name: torch.from_numpy(a) for name, a in load_arrays(path).items()} for path in sorted(folder.glob("*"))]
     data = join_shards(shards)
     torch.manual_seed(SEED)
-    start = build_unet(settings, data.latents.shape[1], data.embeddings.shape[-1])
+    # Without a reader of prompts: it makes no difference to what is compared.
+    start = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
     spread_prompts(start, data)
     schedule, runs = build_schedule(), {}
     for name, rate in rates.items():
         unet = copy.deepcopy(start).train()
         choose_attention(unet, torch.device("cpu"), torch.bfloat16)
-        optimizer = MuonWithAdamW(unet, ENDS, rate, 1e-2) if name == "muon" else AdamWAlone(unet, rate)
+        optimizer = start_optimizer(name, unet, rate)
         runs[name] = (unet, optimizer, rate)
     records = []
     for step in range(steps):
@@ -85,7 +82,7 @@ def compare_optimizers(folder: Path, steps: int, rates: dict[str, float]) -> pd.
             optimizer.set_rate(rate * min(1.0, (step + 1) / WARMUP))
             drawn = (data, settings.batch_size)
             generator = torch_generator(SEED, "benchmark", step)
-            loss = training_loss(unet, schedule, drawn, settings.dropout, generator, "cpu")
+            loss = training_loss(unet, schedule, drawn, settings, generator, "cpu")
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)

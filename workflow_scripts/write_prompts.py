@@ -22,7 +22,7 @@ def main(snakemake) -> None:
         for slices, table in training_shards(files)
         for row in table["row"]
     ]
-    scale = AppearanceScale.fit(pd.concat(regions, ignore_index=True))
+    scale = AppearanceScale.fit(regions)
     prompts = [
         prompt_table(slices["images"], slices["labels"], slices["brain"], table, experts, *view, scale)
         for slices, table in training_shards(files)

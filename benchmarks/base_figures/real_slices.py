@@ -49,7 +49,7 @@ def extract(bench: Bench, subjects: Sequence[Subject]) -> RealSlices:
 def fit(training: RealSlices, pixel_size: float) -> tuple[list[Domain], AppearanceScale]:
     """Domains and what the words on looks mean, fitted on the training subjects."""
     pairs = zip(training.slices.images, training.slices.labels, strict=True)
-    regions = pd.concat([measure_regions(images, labels, MODALITIES, pixel_size) for images, labels in pairs])
+    regions = [measure_regions(images, labels, MODALITIES, pixel_size) for images, labels in pairs]
     return fit_domains(training.cell_table, LABEL_SCHEME, HEALTHY_DOMAINS, SEED), AppearanceScale.fit(regions)
 
 

@@ -12,18 +12,17 @@ import pandas as pd
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-from torch import nn
 
 from mosaicmr.diffusion.batches import TrainingSettings
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.finetuning import Trainee, final_loss, train
-from mosaicmr.diffusion.muon import MuonWithAdamW
+from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
+from mosaicmr.diffusion.training import update_average
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
 
-ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")  # input and output layers, which Muon is not for
 WEIGHT_DECAY = 0.01
 
 
@@ -67,7 +66,7 @@ def adapt(
     averaged = copy.deepcopy(unet).requires_grad_(False).eval()
     unet.requires_grad_(True).train()
     choose_attention(unet, unet.device, dtype)
-    optimizer = MuonWithAdamW(unet, ENDS, settings.learning_rate, WEIGHT_DECAY)
+    optimizer = MuonWithAdamW(unet, UNET_ENDS, settings.learning_rate, WEIGHT_DECAY)
     tensors = {
         f"{kind}/{name}": weight
         for kind, network in (("trained", unet), ("averaged", averaged))
@@ -77,15 +76,6 @@ def adapt(
         unet, optimizer, tensors, after_step=lambda done: update_average(averaged, unet, settings.average, done)
     )
     return averaged, train(trainee, schedule, slices, settings, checkpoint, dtype, journal, limit)
-
-
-@torch.no_grad()
-def update_average(averaged: nn.Module, module: nn.Module, decay: float, done: int) -> None:
-    """Move each weight of `averaged` towards that of `module`, after `done` steps: faster at first, so that the start
-    is forgotten."""
-    decay = min(decay, done / (9 + done))
-    for slow, fast in zip(averaged.parameters(), module.parameters(), strict=True):
-        slow.lerp_(fast, 1 - decay)
 
 
 def describe_adaptation(slices: TrainingSlices, history: pd.DataFrame) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Autoencoder, text encoder and noise schedule stay those of the base model that it was made from.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
+from mosaicmr.diffusion.model_files import digest, verify_files
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json, save_arrays, save_json
 
@@ -42,7 +42,7 @@ def save_adapted(
     # diffusers notes the path that the base was read from.
     config = {key: value for key, value in json.loads(unet.to_json_string()).items() if key != "_name_or_path"}
     save_json(folder / CONFIG, config)
-    digests = {name: _digest(folder / name) for name in (CONFIG, WEIGHTS)}
+    digests = {name: digest(folder / name) for name in (CONFIG, WEIGHTS)}
     name = f"{base}, adapted {digests[WEIGHTS][:12]}"
     own = {"name": name, "base": base, "modalities": list(modalities)}
     save_json(folder / FACTS, {**own, **facts, "sha256": digests})
@@ -52,21 +52,9 @@ def verify_adapted(folder: str | Path, modalities: Sequence[str]) -> None:
     """Raise InputError if a file of an adapted base is missing or differs, or if it is for other modalities."""
     folder = Path(folder)
     facts = load_json(folder / FACTS)
-    for name, expected in facts["sha256"].items():
-        if not (folder / name).is_file():
-            raise InputError(f"{folder / name} is missing, though {FACTS} lists it: {REMEDY}.")
-        found = _digest(folder / name)
-        if found != expected:
-            raise InputError(
-                f"{folder / name} has the SHA-256 {found[:16]}..., but {FACTS} says {expected[:16]}...: {REMEDY}."
-            )
+    verify_files(folder, FACTS, facts["sha256"], REMEDY)
     if facts["modalities"] != list(modalities):
         raise InputError(
             f"The adapted base {folder} is for {', '.join(facts['modalities'])}: expected {', '.join(modalities)}, in "
             f"this order; {REMEDY}."
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

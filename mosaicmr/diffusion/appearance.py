@@ -38,10 +38,14 @@ class AppearanceScale:
     bounds: dict[tuple[int, str], tuple[float, float, float]]
 
     @classmethod
-    def fit(cls, regions: pd.DataFrame) -> "AppearanceScale":
-        """The scale of regions as `measure_regions` returns them; a kind of region seen less than thrice gets none."""
+    def fit(cls, slices: Iterable[pd.DataFrame]) -> "AppearanceScale":
+        """The scale of the regions of slices, each as `measure_regions` returns them; a kind of region seen less than
+        thrice gets none."""
+        seen = [regions for regions in slices if len(regions)]
+        if not seen:
+            return cls({})
         bounds = {}
-        for (tumour_class, modality), group in regions.groupby(["tumour_class", "modality"]):
+        for (tumour_class, modality), group in pd.concat(seen).groupby(["tumour_class", "modality"]):
             if len(group) >= MIN_REGIONS:
                 lower, upper = np.quantile(group["mean"], [1 / 3, 2 / 3])
                 bounds[int(tumour_class), str(modality)] = (lower, upper, float(group["deviation"].median()))

@@ -11,8 +11,10 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from mosaicmr.diffusion.adapted import adapted_name, is_adapted, verify_adapted
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.model_files import base_name, is_bundled, load_facts, load_part, silence
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.unet import inflate, select_modalities
 from mosaicmr.errors import InputError
+from mosaicmr.io import load_json
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -43,9 +45,9 @@ def load_unet(model: str | Path, modalities: Sequence[str], device: torch.device
     silence("diffusers")
     if is_adapted(model):
         verify_adapted(model, modalities)
-        return _load_network(UNet2DConditionModel, model, "unet").to(device)
+        return _load_network(_unet_class(model), model, "unet").to(device)
     facts = load_facts(model) if is_bundled(model) else None
-    unet = _load_network(UNet2DConditionModel, model, "unet")
+    unet = _load_network(_unet_class(model), model, "unet")
     if facts is None:
         unet = inflate(unet, len(modalities))
     else:
@@ -70,6 +72,13 @@ def load_noise_schedule(model: str | Path) -> DDPMScheduler:
             f"{', '.join(PREDICTIONS)}; name a model trained with one of these."
         )
     return schedule
+
+
+def _unet_class(model: str | Path) -> type[UNet2DConditionModel]:
+    """What the U-Net in a model's folder is an instance of; a Stable Diffusion model's is diffusers' own."""
+    config = Path(model) / "unet" / "config.json"
+    regional = config.is_file() and load_json(config).get("_class_name") == RegionalUNet.__name__
+    return RegionalUNet if regional else UNet2DConditionModel
 
 
 def _load_network(kind: type, model: str | Path, part: str):

@@ -38,3 +38,13 @@ def encode_layout(
     block = factor // FOLD
     pooled = F.avg_pool2d(maps, block) if block > 1 else maps
     return F.pixel_unshuffle(pooled, FOLD)
+
+
+def class_fractions(layout: torch.Tensor) -> torch.Tensor:
+    """The fraction [n, 4, h, w] of each latent pixel that each tumour class covers, of a layout [n, 24, h, w]."""
+    return layout.unflatten(1, (MAPS, FOLD**2)).mean(2)[:, : len(TUMOUR_CLASSES)]
+
+
+def tumour_fraction(layout: torch.Tensor) -> torch.Tensor:
+    """The fraction [n, 1, h, w] of each latent pixel that tumour covers, of a layout [n, 24, h, w]."""
+    return class_fractions(layout).sum(1, keepdim=True)

@@ -6,7 +6,7 @@ safetensors only, from a folder without asking the network, and never by running
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,8 +71,7 @@ def load_facts(folder: str | Path) -> dict[str, Any]:
     missing = [key for key in _FACT_KEYS if key not in facts]
     if missing:
         raise InputError(f"{folder / FACTS} lacks the key '{missing[0]}': restore the bundled base.")
-    for name, expected in sorted(facts["sha256"].items()):
-        _verify(folder / name, expected)
+    verify_files(folder, FACTS, facts["sha256"], "restore the bundled base")
     for part in PARTS:
         for path in sorted((folder / part).rglob("*")):
             if path.is_file() and path.relative_to(folder).as_posix() not in facts["sha256"]:
@@ -80,15 +79,23 @@ def load_facts(folder: str | Path) -> dict[str, Any]:
     return facts
 
 
-def _verify(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise InputError(f"{path} is missing, though {FACTS} lists it: restore the bundled base.")
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise InputError(
-            f"{path} has the SHA-256 {found[:16]}..., but {FACTS} says {expected[:16]}...: restore the bundled base."
-        )
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_files(folder: Path, listed_in: str, digests: Mapping[str, str], remedy: str) -> None:
+    """Raise InputError if one of the files of a folder, by relative path, is missing or has another SHA-256."""
+    for name, expected in sorted(digests.items()):
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path} is missing, though {listed_in} lists it: {remedy}.")
+        found = digest(path)
+        if found != expected:
+            raise InputError(
+                f"{path} has the SHA-256 {found[:16]}..., but {listed_in} says {expected[:16]}...: {remedy}."
+            )
 
 
 def load_part(load: Callable[..., Part], model: str | Path, subfolder: str, **options: Any) -> Part:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+# A U-Net's input and output layers, which Muon is not for.
+UNET_ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")
+
 
 class MuonWithAdamW:
     """Muon on the weights of linear and convolutional layers, AdamW on all other parameters and on those of `ends`.

@@ -12,24 +12,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.diffusion.muon import MuonWithAdamW
-from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, tumour_fraction
+from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
+from mosaicmr.diffusion.prompt_reader import PromptReader
+from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
+from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, update_average
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
 
-ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")  # input and output layers, which Muon is not for
 WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
 RECORD_EVERY = 25  # steps
 
 
 @dataclass(frozen=True)
 class UNetSettings:
-    """Size and schedule of the U-Net's pretraining; batch_size counts the smallest slices."""
+    """Size and schedule of the U-Net's pretraining.
+
+    batch_size: counts the smallest slices. tumour_weight: a tumour's latents count 1 + this in the loss.
+    timestep_shift: s in t' = s t / (1 + (s - 1) t), for timesteps t drawn evenly from 0 to 1; above 1 it trains more on
+    noise in which brightness is still to be decided (Esser et al., ICML 2024, eq. 23).
+    """
 
     widths: tuple[int, ...]
     layers: int
@@ -38,6 +43,8 @@ class UNetSettings:
     learning_rate: float
     dropout: float
     average: float
+    tumour_weight: float
+    timestep_shift: float
     checkpoint_every: int
 
 
@@ -58,27 +65,34 @@ class UNetData:
     mask: torch.Tensor
 
 
-def build_unet(settings: UNetSettings, latent_channels: int, text_width: int) -> UNet2DConditionModel:
-    """A small UNet2DConditionModel with attention to itself and to the prompt at its lower resolutions.
+def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, text_width: int) -> RegionalUNet:
+    """A small U-Net with attention to itself and to the prompt at its lower resolutions, its prompt reader still empty.
 
-    The prompt's mean state is added to the embedding of the timestep as well, so that what it says of the whole slice
-    reaches every layer. latent_channels: of all modalities together; the layout's channels are added to the input.
+    latent_channels: of all modalities together.
     """
     levels = len(settings.widths)
-    return UNet2DConditionModel(
-        in_channels=latent_channels + LAYOUT_CHANNELS,
+    return RegionalUNet(
+        in_channels=latent_channels + LAYOUT_CHANNELS + LOOKS * modalities,
         out_channels=latent_channels,
+        modalities=modalities,
         down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
         up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
         block_out_channels=settings.widths,
         layers_per_block=settings.layers,
         cross_attention_dim=text_width,
-        class_embed_type="projection",
-        projection_class_embeddings_input_dim=text_width,
         # diffusers takes this for the number of heads, whatever its name says (its issue 2011).
         attention_head_dim=4,
         norm_num_groups=16,
     )
+
+
+def start_unet(settings: UNetSettings, data: UNetData, reader: PromptReader, seed: int) -> RegionalUNet:
+    """The U-Net as its training begins, with the reader of its prompts."""
+    torch.manual_seed(seed)
+    unet = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
+    spread_prompts(unet, data)
+    reader.install(unet)
+    return unet
 
 
 def build_schedule() -> DDPMScheduler:
@@ -97,7 +111,7 @@ def build_schedule() -> DDPMScheduler:
 
 
 @torch.no_grad()
-def spread_prompts(unet: UNet2DConditionModel, data: UNetData) -> None:
+def spread_prompts(unet: RegionalUNet, data: UNetData) -> None:
     """Start the layer that takes the prompt's mean state with weights that whiten it; changes `unet`.
 
     The mean states of our prompts differ little from one another, and along few directions: as they are, a network
@@ -114,19 +128,23 @@ def spread_prompts(unet: UNet2DConditionModel, data: UNetData) -> None:
 
 
 def train_unet(
-    sets: Sequence[UNetData], settings: UNetSettings, seed: int, checkpoint: Path, device: str, journal: Journal
-) -> tuple[UNet2DConditionModel, pd.DataFrame]:
+    unet: RegionalUNet,
+    sets: Sequence[UNetData],
+    settings: UNetSettings,
+    seed: int,
+    checkpoint: Path,
+    device: str,
+    journal: Journal,
+) -> tuple[RegionalUNet, pd.DataFrame]:
     """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
     Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
     curve (step, loss, seconds; seconds of all sittings together).
     """
-    torch.manual_seed(seed)
-    unet = build_unet(settings, sets[0].latents.shape[1], sets[0].embeddings.shape[-1]).to(device).train()
-    spread_prompts(unet, sets[0])
+    unet = unet.to(device).train()
     averaged = copy.deepcopy(unet).eval()
     choose_attention(unet, torch.device(device), torch.bfloat16)
-    optimizer = MuonWithAdamW(unet, ENDS, settings.learning_rate, weight_decay=1e-2)
+    optimizer = MuonWithAdamW(unet, UNET_ENDS, settings.learning_rate, weight_decay=1e-2)
     schedule = build_schedule()
     modules = {"unet": unet, "averaged": averaged}
     first, curve = load_checkpoint(checkpoint, modules, optimizer.parts)
@@ -135,12 +153,12 @@ def train_unet(
     for step in range(first, settings.steps):
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "unet", step)
-        loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings.dropout, generator, device)
+        loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
-        _average(averaged, unet, min(settings.average, (1 + step) / (10 + step)))
+        update_average(averaged, unet, settings.average, step + 1)
         recent.append(loss.item())
         journal.report(step + 1, recent[-1], {"loss": recent[-1]})
         if (step + 1) % RECORD_EVERY == 0:
@@ -162,14 +180,14 @@ def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Gen
 
 
 def training_loss(
-    unet: UNet2DConditionModel,
+    unet: RegionalUNet,
     schedule: DDPMScheduler,
     drawn: tuple[UNetData, int],
-    dropout: float,
+    settings: UNetSettings,
     generator: torch.Generator,
     device: str,
 ) -> torch.Tensor:
-    """Mean squared error of the velocity over the latents of the modalities asked for."""
+    """Squared error of the velocity, averaged over the latents of the modalities asked for; a tumour's count more."""
     data, batch = drawn
     rows = torch.randint(len(data.latents), (batch,), generator=generator)
     draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)
@@ -177,25 +195,22 @@ def training_loss(
     noise = torch.randn(latents.shape, generator=generator)
     # One timestep in each part of the schedule makes the loss less noisy (Kingma et al. 2021, section I.1).
     spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    timesteps = (spread * schedule.config.num_train_timesteps).long()
+    shifted = settings.timestep_shift * spread / (1 + (settings.timestep_shift - 1) * spread)
+    timesteps = (shifted * schedule.config.num_train_timesteps).long()
     channels = latents.shape[1] // data.present.shape[-1]
     present = data.present[rows, draws].repeat_interleave(channels, dim=1)[..., None, None].float()
     noisy = schedule.add_noise(latents, noise, timesteps) * present
     target = schedule.get_velocity(latents, noise, timesteps)
     # Together, because guidance asks for the model without both.
-    kept = torch.rand(batch, generator=generator) >= dropout
+    kept = torch.rand(batch, generator=generator) >= settings.dropout
     prompt = data.prompt[rows, draws] * kept
-    layout = data.layout[rows].float() * kept[:, None, None, None]
+    layout = data.layout[rows].float()
+    weights = present * (1 + settings.tumour_weight * tumour_fraction(layout))
+    layout = layout * kept[:, None, None, None]
     mask = data.mask[prompt]
     longest = int(mask.sum(1).max())
     inputs = (noisy, timesteps, data.embeddings[prompt, :longest].float(), mask[:, :longest], layout)
     with torch.autocast(device, torch.bfloat16):
         prediction = predict(unet, *(part.to(device) for part in inputs)).float()
-    error = (prediction - target.to(device)).square() * present.to(device)
-    return error.sum() / (present.sum().to(device) * latents.shape[-1] * latents.shape[-2])
-
-
-@torch.no_grad()
-def _average(averaged: torch.nn.Module, module: torch.nn.Module, decay: float) -> None:
-    for slow, fast in zip(averaged.parameters(), module.parameters(), strict=True):
-        slow.lerp_(fast, 1 - decay)
+    error = (prediction - target.to(device)).square() * weights.to(device)
+    return error.sum() / weights.sum().to(device)

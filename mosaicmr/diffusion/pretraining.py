@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.cohort.contrast import SEQUENCES
@@ -20,9 +19,11 @@ from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, encode_layout
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
-from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, train_unet
+from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, start_unet, train_unet
+from mosaicmr.diffusion.prompt_reader import PromptReader, ReaderSettings, fit_reader
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
-from mosaicmr.io import load_arrays, save_arrays, save_json, save_table
+from mosaicmr.io import load_arrays, load_metadata, save_arrays, save_json, save_table
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.stage import progress
@@ -33,10 +34,11 @@ PROMPTS_PER_SLICE = 2
 
 @dataclass(frozen=True)
 class PretrainingSettings:
-    """All of pretraining: the banks of simulated slices by name, and the two networks."""
+    """All of pretraining: the banks of simulated slices by name, the two networks, and the reader of the prompts."""
 
     banks: dict[str, BankSettings]
     autoencoder: AutoencoderSettings
+    reader: ReaderSettings
     unet: UNetSettings
 
 
@@ -44,7 +46,9 @@ def settings_from(config: dict) -> PretrainingSettings:
     """Settings from the config's `pretrain` section."""
     autoencoder, unet = (config[name] | {"widths": tuple(config[name]["widths"])} for name in ("autoencoder", "unet"))
     banks = {name: BankSettings(**bank) for name, bank in config["banks"].items()}
-    return PretrainingSettings(banks, AutoencoderSettings(**autoencoder), UNetSettings(**unet))
+    return PretrainingSettings(
+        banks, AutoencoderSettings(**autoencoder), ReaderSettings(**config["reader"]), UNetSettings(**unet)
+    )
 
 
 def pretrain(
@@ -72,7 +76,8 @@ def pretrain(
     scale = fit_appearance(paths, banks)
     sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
     with _journal("unet", progress_folder) as journal:
-        unet, unet_curve = train_unet(sets, settings.unet, seed, work / "unet.safetensors", device, journal)
+        start = start_unet(settings.unet, sets[0], _prompt_reader(encode_text, settings.reader, seed, work), seed)
+        unet, unet_curve = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
     save_base(folder, codec, unet, scale)
     save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
     save_table(folder / "training" / "unet.parquet", unet_curve)
@@ -94,6 +99,18 @@ def _fit_autoencoder(
     transform = fit_patch_transform(images, settings.latent_channels, side)
     with _journal("autoencoder", progress_folder) as journal:
         return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device, journal)
+
+
+def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> PromptReader:
+    """The reader, trained once: a pretraining that was killed finds it in `work`."""
+    path = work / "prompt_reader.safetensors"
+    if not path.exists():
+        reader = fit_reader(encode_text, settings, MODALITIES, seed)
+        accuracy = {"brightness": str(reader.brightness), "texture": str(reader.texture)}
+        save_arrays(path, {name: getattr(reader, name).numpy() for name in ("attention", "values", "bias")}, accuracy)
+    weights = {name: torch.from_numpy(value) for name, value in load_arrays(path).items()}
+    accuracy = {name: float(value) for name, value in load_metadata(path).items() if name in ("brightness", "texture")}
+    return PromptReader(**weights, **accuracy)
 
 
 def _journal(name: str, folder: Path | None) -> Journal:
@@ -124,7 +141,7 @@ def fit_appearance(paths: Mapping[str, Sequence[Path]], banks: Mapping[str, Bank
         arrays = load_bank(list(files), ("images", "labels"))
         for images, labels in zip(arrays["images"], arrays["labels"], strict=True):
             regions.append(measure_regions(images / 255.0, labels, MODALITIES, banks[name].pixel_size))
-    return AppearanceScale.fit(pd.concat([table for table in regions if len(table)]))
+    return AppearanceScale.fit(regions)
 
 
 def build_unet_sets(
@@ -207,7 +224,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
     return torch.cat(maps).half()
 
 
-def save_base(folder: Path, codec: Codec, unet: UNet2DConditionModel, scale: AppearanceScale) -> None:
+def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale) -> None:
     """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")

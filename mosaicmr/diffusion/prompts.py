@@ -155,16 +155,25 @@ def tumour_words(facts: SliceFacts) -> str:
     return f"{size} tumour, {facts.side} {facts.position}: {parts}"
 
 
+def looks_of(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[Look]:
+    """What the prompt of a domain says on looks, in its order: those of all classes for the whole slice, of its own
+    class for a tumour class's expert."""
+    classes = [tumour.value for tumour in TUMOUR_CLASSES if domain in (WHOLE, tumour.name)]
+    found = {(look.tumour_class, look.modality): look for look in facts.looks}
+    kinds = [(tumour_class, modality) for tumour_class in classes for modality in modalities]
+    return [found[kind] for kind in kinds if kind in found]
+
+
 def look_words(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[str]:
     """How the tumour classes look that a domain is asked for: 'oedema: FLAIR bright homogeneous, T2 bright ...'."""
+    looks = looks_of(domain, facts, modalities)
     sentences = []
     for tumour_class in TUMOUR_CLASSES:
-        looks = {look.modality: look for look in facts.looks if look.tumour_class == tumour_class.value}
         phrases = [
-            f"{MODALITY_WORDS.get(name, name)} {BRIGHTNESS[looks[name].level]} {TEXTURES[looks[name].texture]}"
-            for name in modalities
-            if name in looks
+            f"{MODALITY_WORDS.get(look.modality, look.modality)} {BRIGHTNESS[look.level]} {TEXTURES[look.texture]}"
+            for look in looks
+            if look.tumour_class == tumour_class.value
         ]
-        if phrases and domain in (WHOLE, tumour_class.name):
+        if phrases:
             sentences.append(f"{tumour_class.words}: {', '.join(phrases)}")
     return sentences

@@ -65,3 +65,12 @@ def load_checkpoint(
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {key[len(prefix) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{prefix}/")}
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, module: nn.Module, decay: float, done: int) -> None:
+    """Move each weight of `averaged` towards that of `module`, after `done` steps: faster at first, so that the start
+    is forgotten."""
+    decay = min(decay, done / (9 + done))
+    for slow, fast in zip(averaged.parameters(), module.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)

@@ -12,6 +12,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
+from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
 from mosaicmr.errors import InputError
 
 
@@ -20,6 +21,7 @@ def select_modalities(
 ) -> UNet2DConditionModel:
     """Keep the channels of the wanted modalities (in that order) and of the layout; changes and returns `unet`.
 
+    A RegionalUNet keeps the channels of their looks, and its reader their answers, too.
     known: the modalities of the U-Net in the order of its channels, `channels` latent channels each. In pretraining an
     absent modality has all-zero latents, so leaving its channels out computes the same. Raises InputError if a wanted
     modality is not known.
@@ -29,20 +31,22 @@ def select_modalities(
             raise InputError(
                 f"cohort.modalities has {modality}, which the base model does not know: choose from {', '.join(known)}."
             )
-    expected = len(known) * channels + LAYOUT_CHANNELS
-    if (unet.config.in_channels, unet.config.out_channels) != (expected, len(known) * channels):
+    regional = isinstance(unet, RegionalUNet)
+    latents, looks = len(known) * channels, LOOKS * len(known) if regional else 0
+    expected = latents + LAYOUT_CHANNELS + looks
+    if (unet.config.in_channels, unet.config.out_channels) != (expected, latents):
         raise InputError(
             f"The base U-Net has {unet.config.in_channels} input and {unet.config.out_channels} output channels: "
-            f"expected {expected} and {len(known) * channels}; restore the bundled base."
+            f"expected {expected} and {latents}; restore the bundled base."
         )
-    rows = [known.index(modality) * channels + channel for modality in wanted for channel in range(channels)]
-    layout = range(len(known) * channels, expected)
-    return _with_ends(
-        unet,
-        unet.conv_in.weight[:, [*rows, *layout]],
-        unet.conv_out.weight[rows],
-        unet.conv_out.bias[rows],
-    )
+    kept = [known.index(modality) for modality in wanted]
+    rows = [modality * channels + channel for modality in kept for channel in range(channels)]
+    inputs = [*rows, *range(latents, latents + LAYOUT_CHANNELS)]
+    if regional:
+        unet.keep_modalities(kept)
+        first = latents + LAYOUT_CHANNELS
+        inputs += [first + modality * LOOKS + look for modality in kept for look in range(LOOKS)]
+    return _with_ends(unet, unet.conv_in.weight[:, inputs], unet.conv_out.weight[rows], unet.conv_out.bias[rows])
 
 
 def inflate(unet: UNet2DConditionModel, modalities: int) -> UNet2DConditionModel:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mosaicmr.diffusion import finetuning
-from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt, describe_adaptation, update_average
+from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt, describe_adaptation
 from mosaicmr.diffusion.adapted import CONFIG, FACTS, WEIGHTS, is_adapted, save_adapted
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
 from mosaicmr.diffusion.base import load_noise_schedule, load_unet, unet_name
@@ -17,10 +17,10 @@ from mosaicmr.diffusion.batches import draw_batch
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.denoiser import load_denoiser
 from mosaicmr.diffusion.finetuning import training_fingerprint
+from mosaicmr.diffusion.training import update_average
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
-from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 
 MODALITIES = ["T1", "T2"]
 SETTINGS = AdaptationSettings(
@@ -37,16 +37,6 @@ SETTINGS = AdaptationSettings(
 
 class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
-
-
-@pytest.fixture(scope="module")
-def stable_diffusion(tmp_path_factory):
-    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("models") / "stable_diffusion")
 
 
 def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSlices:

@@ -21,7 +21,7 @@ def a_slice(oedema: float, deviation: float = 0.0) -> tuple[np.ndarray, np.ndarr
 
 def fitted(values: np.ndarray) -> AppearanceScale:
     tables = [measure_regions(*a_slice(value, 0.1 * value), MODALITIES, 1.0) for value in values]
-    return AppearanceScale.fit(pd.concat(tables))
+    return AppearanceScale.fit(tables)
 
 
 def test_mean_and_deviation_are_those_of_the_class_in_each_modality():
@@ -34,6 +34,11 @@ def test_mean_and_deviation_are_those_of_the_class_in_each_modality():
 def test_regions_too_small_to_have_a_texture_are_left_out():
     assert 1 not in set(measure_regions(*a_slice(0.7), MODALITIES, 1.0)["tumour_class"])
     assert 1 in set(measure_regions(*a_slice(0.7), MODALITIES, 5.0)["tumour_class"])
+
+
+def test_without_any_region_no_word_has_a_meaning():
+    without_tumour = measure_regions(np.zeros((2, 8, 8)), np.zeros((8, 8), np.uint8), MODALITIES, 1.0)
+    assert AppearanceScale.fit([without_tumour]) == AppearanceScale.fit([]) == AppearanceScale({})
 
 
 def test_each_word_is_true_of_a_third_of_what_the_scale_was_fitted_on():

@@ -8,22 +8,12 @@ import torch
 
 from mosaicmr.diffusion.base import base_name, is_bundled, load_codec, load_noise_schedule, load_unet
 from mosaicmr.errors import InputError
-from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory):
-    return make_tiny_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture
-def base(pristine, tmp_path):
-    return shutil.copytree(pristine, tmp_path / "base")
-
-
-@pytest.fixture(scope="module")
-def stable_diffusion(tmp_path_factory):
-    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("stable_diffusion"))
+def base(base, tmp_path):
+    """A copy to spoil."""
+    return shutil.copytree(base, tmp_path / "base")
 
 
 def test_a_bundled_base_gives_codec_and_schedule(base):

@@ -11,15 +11,10 @@ from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.denoiser import load_denoiser
 from mosaicmr.diffusion.unet import predict
 from mosaicmr.errors import InputError
-from tests.support.tiny_models import LATENT_CHANNELS, make_tiny_base
+from tests.support.tiny_models import LATENT_CHANNELS
 
 MODALITIES = ["T1", "T2"]
 CHANNELS = len(MODALITIES) * LATENT_CHANNELS
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from mosaicmr.monitoring.journal import Journal
-from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 
 SETTINGS = ExpertSettings(
     domain="oedema",
@@ -37,16 +36,6 @@ SETTINGS = ExpertSettings(
 
 class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_tiny_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def stable_diffusion(tmp_path_factory):
-    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("stable_diffusion"))
 
 
 def training_slices(channels=4, width=384, factor=4, with_std=False):

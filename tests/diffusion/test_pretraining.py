@@ -1,6 +1,7 @@
 """Pretraining: a base model from simulated slices, in the format that the loader takes, and resumed after a kill."""
 
 import dataclasses
+import types
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,13 @@ from mosaicmr.diffusion.pretrain_unet import (
     build_schedule,
     build_unet,
     spread_prompts,
+    start_unet,
     train_unet,
+    training_loss,
 )
 from mosaicmr.diffusion.pretraining import PretrainingSettings, pretrain
+from mosaicmr.diffusion.prompt_reader import PromptReader, ReaderSettings
+from mosaicmr.diffusion.regional_unet import ANSWERS
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
@@ -28,7 +33,21 @@ from mosaicmr.monitoring.journal import Journal
 
 BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
 AUTOENCODER = AutoencoderSettings((16, 16), 2, 4, 2, 0.001, 0.0001, 2)
-UNET = UNetSettings((16, 32), 1, 3, 2, 0.001, 0.1, 0.9, 2)
+READER = ReaderSettings(prompts=20, steps=3, batch_size=4, learning_rate=0.001)
+UNET = UNetSettings(
+    (16, 32),
+    layers=1,
+    steps=3,
+    batch_size=2,
+    learning_rate=0.001,
+    dropout=0.1,
+    average=0.9,
+    tumour_weight=10.0,
+    timestep_shift=2.0,
+    checkpoint_every=2,
+)
+# Of states of width 8: finds nothing.
+EMPTY_READER = PromptReader(torch.zeros(4, 4, 8), torch.zeros(4, 4, ANSWERS, 8), torch.zeros(4, 4, ANSWERS), 0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +62,7 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
         "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1),
         "patients": dataclasses.replace(BANK, source="patients", shards=1),
     }
-    settings = PretrainingSettings(banks, AUTOENCODER, UNET)
+    settings = PretrainingSettings(banks, AUTOENCODER, READER, UNET)
     pretrain(settings, load_bundled_encoder(), 1, tmp_path / "work", tmp_path / "base")
     codec = load_codec(tmp_path / "base")
     unet = load_unet(tmp_path / "base", ["T1ce", "FLAIR"])
@@ -95,17 +114,48 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
 ) -> None:
     monkeypatch.setattr("mosaicmr.diffusion.pretrain_unet.RECORD_EVERY", 2)
     settings = dataclasses.replace(UNET, steps=6, checkpoint_every=4)
-    whole, curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors", "cpu", Journal("test"))
+
+    def sitting():
+        start = start_unet(settings, sets[0], EMPTY_READER, seed=1)
+        return train_unet(start, sets, settings, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
+
+    whole, curve = sitting()
     # A checkpoint after four of six steps is what a kill leaves.
-    again, resumed_curve = train_unet(sets, settings, 1, tmp_path / "whole.safetensors", "cpu", Journal("test"))
+    again, resumed_curve = sitting()
     for left, right in zip(whole.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
     assert list(curve["step"]) == list(resumed_curve["step"]) == [2, 4, 6]
     assert resumed_curve["seconds"].is_monotonic_increasing
 
 
+def test_an_error_in_the_tumour_counts_as_often_as_its_weight_says(sets: list[UNetData]) -> None:
+    # Tumour covers one of the 64 latent pixels, and its velocity alone is wrong.
+    data = dataclasses.replace(sets[0], latents=torch.zeros(1, 8, 8, 8), layout=torch.zeros(1, 24, 8, 8))
+    data = dataclasses.replace(data, present=data.present[:1], prompt=data.prompt[:1])
+    data.layout[0, :4, 2, 2] = 1.0
+
+    class NoiseButInTheTumour(torch.nn.Module):
+        config = types.SimpleNamespace(class_embed_type=None)
+
+        def forward(self, inputs, timesteps, **_):
+            # Of latents that are 0, all that is noisy is noise, and the velocity is its share alpha.
+            scale = build_schedule().alphas_cumprod[timesteps].reshape(-1, 1, 1, 1)
+            velocity = inputs[:, :8] * (scale / (1 - scale)).sqrt()
+            velocity[:, :, 2, 2] += 1.0
+            return types.SimpleNamespace(sample=velocity)
+
+    def loss(weight: float) -> float:
+        settings = dataclasses.replace(UNET, batch_size=4, dropout=0.0, tumour_weight=weight)
+        drawn = (data, settings.batch_size)
+        generator = torch.Generator().manual_seed(1)
+        return training_loss(NoiseButInTheTumour(), build_schedule(), drawn, settings, generator, "cpu").item()
+
+    assert loss(0.0) == pytest.approx(1 / 64, rel=0.02)
+    assert loss(10.0) == pytest.approx(11 / 74, rel=0.02)
+
+
 def test_prompts_that_differ_little_start_far_apart(sets: list[UNetData]) -> None:
-    unet = build_unet(UNET, 8, 8)
+    unet = build_unet(UNET, latent_channels=8, modalities=4, text_width=8)
     pooled = pool_prompt(sets[0].embeddings[1:].float(), sets[0].mask[1:])
 
     def spread() -> float:

@@ -8,17 +8,12 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_in_batches, embed_prompts, load_text_encoder, unique_prompts
-from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
+from tests.support.tiny_models import make_tiny_base
 
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
     return load_text_encoder(make_tiny_base(tmp_path_factory.mktemp("base")))
-
-
-@pytest.fixture(scope="module")
-def stable_diffusion(tmp_path_factory):
-    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("stable_diffusion"))
 
 
 @pytest.fixture(scope="module")

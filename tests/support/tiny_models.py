@@ -15,10 +15,20 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
+
 MODALITIES = ["FLAIR", "T1", "T1ce", "T2"]
 LATENT_CHANNELS = 2  # of the tiny bundled base, for one modality
 LAYOUT_CHANNELS = 24
 SEED = 0
+TINY = {
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (8, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "attention_head_dim": 4,
+}
 
 
 def make_tiny_base(folder: str | Path) -> Path:
@@ -27,9 +37,16 @@ def make_tiny_base(folder: str | Path) -> Path:
     torch.manual_seed(SEED)
     _tiny_autoencoder(image_channels=4, latent_channels=LATENT_CHANNELS).save_pretrained(folder / "vae")
     latents = len(MODALITIES) * LATENT_CHANNELS
-    tiny_unet(latents + LAYOUT_CHANNELS, latents, text_width=384, pooled_prompt=True).half().save_pretrained(
-        folder / "unet"
+    unet = RegionalUNet(
+        in_channels=latents + LAYOUT_CHANNELS + LOOKS * len(MODALITIES),
+        out_channels=latents,
+        modalities=len(MODALITIES),
+        cross_attention_dim=384,
+        **TINY,
     )
+    for weights in (unet.reader_attention, unet.reader_values):
+        weights.normal_(std=0.05)
+    unet.half().save_pretrained(folder / "unet")
     _noise_schedule().save_pretrained(folder / "scheduler")
     facts = {
         "modalities": MODALITIES,
@@ -97,21 +114,10 @@ def make_tiny_stable_diffusion(folder: str | Path) -> Path:
     return folder
 
 
-def tiny_unet(inputs: int, outputs: int, text_width: int, pooled_prompt: bool = False) -> UNet2DConditionModel:
-    """pooled_prompt: whether the prompt's mean state is added to the timestep's embedding, as in the bundled base."""
+def tiny_unet(inputs: int, outputs: int, text_width: int) -> UNet2DConditionModel:
+    """A U-Net as Stable Diffusion's."""
     return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=inputs,
-        out_channels=outputs,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        attention_head_dim=4,
-        cross_attention_dim=text_width,
-        class_embed_type="projection" if pooled_prompt else None,
-        projection_class_embeddings_input_dim=text_width if pooled_prompt else None,
+        sample_size=8, in_channels=inputs, out_channels=outputs, cross_attention_dim=text_width, **TINY
     )
 
 

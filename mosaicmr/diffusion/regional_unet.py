@@ -1,0 +1,126 @@
+"""The bundled base's U-Net, to whose pixels of a tumour class goes what the prompt says of that class.
+
+Attention and a mean state leave it to the network to find out which words belong to which pixels and modality; at the
+size and length of training that a CPU affords it does not (benchmarks/README.md). So a small frozen reader finds the
+words of each class and modality in the prompt's states (mosaicmr.diffusion.prompt_reader trains it), and they are laid
+over the class's pixels as further channels of the input: text that acts where it applies, as in SpaText (Avrahami et
+al., CVPR 2023).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, class_fractions
+
+LOOKS = len(LEVELS) + len(TEXTURES)  # channels for each modality: one for each word
+ANSWERS = LOOKS + 2  # each of the two questions may have been left open
+READER = ("reader_attention", "reader_values", "reader_bias")
+GAIN = 3.0  # of the channels, so that an optimiser with normalised steps learns to use them soon
+
+
+class RegionalUNet(UNet2DConditionModel):
+    """A UNet2DConditionModel with attention to the prompt, its mean state beside the timestep, and its looks on pixels.
+
+    The sample is the noisy latents of `modalities` modalities and the 24 channels of the layout; `in_channels` counts
+    the 5 channels a modality of the looks too, which the network adds itself. The buffers `reader_*` hold the reader of
+    the prompts, float [T, M, ...] for T = 4 tumour classes and M modalities (see `read_looks`).
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        modalities: int,
+        down_block_types: tuple[str, ...],
+        up_block_types: tuple[str, ...],
+        block_out_channels: tuple[int, ...],
+        layers_per_block: int,
+        cross_attention_dim: int,
+        attention_head_dim: int,
+        norm_num_groups: int,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            down_block_types=down_block_types,
+            up_block_types=up_block_types,
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            cross_attention_dim=cross_attention_dim,
+            class_embed_type="projection",
+            projection_class_embeddings_input_dim=cross_attention_dim,
+            attention_head_dim=attention_head_dim,
+            norm_num_groups=norm_num_groups,
+        )
+        kinds = len(TUMOUR_CLASSES), modalities
+        self.register_buffer("reader_attention", torch.zeros(*kinds, cross_attention_dim))
+        self.register_buffer("reader_values", torch.zeros(*kinds, ANSWERS, cross_attention_dim))
+        self.register_buffer("reader_bias", torch.zeros(*kinds, ANSWERS))
+
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        class_labels: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        **options,
+    ):
+        """As in diffusers. encoder_attention_mask: [n, L], nonzero on tokens; None if all are."""
+        words = self.read(encoder_hidden_states, encoder_attention_mask)
+        maps = look_maps(words, sample[:, -LAYOUT_CHANNELS:]).to(sample.dtype)
+        return super().forward(
+            torch.cat([sample, maps], 1),
+            timestep,
+            encoder_hidden_states,
+            class_labels=class_labels,
+            encoder_attention_mask=encoder_attention_mask,
+            **options,
+        )
+
+    def keep_modalities(self, kept: Sequence[int]) -> None:
+        """Leave only these modalities' answers to the reader, in this order; changes the network's own configuration,
+        but not its convolutions."""
+        for name in READER:
+            self.register_buffer(name, getattr(self, name)[:, list(kept)])
+        self.register_to_config(modalities=len(kept))
+
+    def read(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """The probability float32 [n, T, M, 5] of each word on a tumour class in a modality, by the frozen reader."""
+        mask = torch.ones_like(states[..., 0]) if mask is None else mask
+        # In half precision the attention of the reader would blur.
+        with torch.autocast(states.device.type, enabled=False):
+            weights = (getattr(self, name).float() for name in READER)
+            return word_probabilities(read_looks(states.float(), mask, *weights))
+
+
+def read_looks(states: Tensor, mask: Tensor, attention: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Logits float32 [n, T, M, 7] of what prompts say of each tumour class in each modality.
+
+    states: [n, L, D], of a text encoder; mask: [n, L], nonzero on tokens; attention: [T, M, D], scores tokens; values:
+    [T, M, 7, D] and bias: [T, M, 7] turn the attended state into logits: brightness not said, dark, intermediate,
+    bright; texture not said, homogeneous, heterogeneous.
+    """
+    scores = torch.einsum("nld,tmd->ntml", states, attention)
+    scores = scores.masked_fill((mask == 0)[:, None, None], float("-inf"))
+    attended = torch.einsum("ntml,nld->ntmd", scores.softmax(-1), states)
+    return torch.einsum("ntmd,tmad->ntma", attended, values) + bias
+
+
+def word_probabilities(logits: Tensor) -> Tensor:
+    """The probabilities [..., 5] of the words in LEVELS and TEXTURES, of logits [..., 7] of `read_looks`."""
+    brightness, texture = logits.split([len(LEVELS) + 1, len(TEXTURES) + 1], -1)
+    return torch.cat([brightness.softmax(-1)[..., 1:], texture.softmax(-1)[..., 1:]], -1)
+
+
+def look_maps(words: Tensor, layout: Tensor) -> Tensor:
+    """Channels [n, 5 M, h, w] that carry words [n, T, M, 5] on each class's pixels of a layout [n, 24, h, w]."""
+    classes = class_fractions(layout).to(words.dtype)
+    return GAIN * torch.einsum("ntmk,nthw->nmkhw", words, classes).flatten(1, 2)

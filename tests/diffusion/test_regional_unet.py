@@ -1,0 +1,74 @@
+"""The bundled base's U-Net: what the prompt says of a tumour class acts on the pixels of that class."""
+
+import torch
+
+from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES
+from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
+from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
+from mosaicmr.diffusion.base import load_unet
+from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.diffusion.regional_unet import (
+    ANSWERS,
+    GAIN,
+    LOOKS,
+    RegionalUNet,
+    look_maps,
+    read_looks,
+    word_probabilities,
+)
+from tests.support.tiny_models import MODALITIES
+
+CLASSES = len(TUMOUR_CLASSES)
+FLAIR, T2 = MODALITIES.index("FLAIR"), MODALITIES.index("T2")
+
+
+def test_the_reader_gives_each_kind_the_words_of_the_token_that_it_attends_to():
+    # Token 1 stands for "oedema, T2: bright heterogeneous"; nothing else is said.
+    states = torch.eye(3)[None]
+    attention, values = torch.zeros(CLASSES, len(MODALITIES), 3), torch.zeros(CLASSES, len(MODALITIES), ANSWERS, 3)
+    bias = torch.zeros(CLASSES, len(MODALITIES), ANSWERS)
+    bias[..., 0] = bias[..., 1 + len(LEVELS)] = 5.0
+    oedema = OEDEMA.value - 1
+    attention[oedema, T2, 1] = 100.0
+    values[oedema, T2, 1 + LEVELS.index("bright"), 1] = 50.0
+    values[oedema, T2, 2 + len(LEVELS) + TEXTURES.index("heterogeneous"), 1] = 50.0
+    words = word_probabilities(read_looks(states, torch.ones(1, 3), attention, values, bias))
+    assert words.shape == (1, CLASSES, len(MODALITIES), LOOKS)
+    said = torch.zeros(LOOKS)
+    said[LEVELS.index("bright")] = said[len(LEVELS) + TEXTURES.index("heterogeneous")] = 1.0
+    torch.testing.assert_close(words[0, oedema, T2], said, atol=1e-4, rtol=0)
+    words[0, oedema, T2] = 0.0
+    assert words.max() < 0.02
+
+    hidden = word_probabilities(read_looks(states, torch.tensor([[1, 0, 1]]), attention, values, bias))
+    assert hidden.max() < 0.02
+
+
+def test_words_lie_on_the_pixels_of_their_class():
+    domains = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    domains[:, 4:8, :8] = 2  # oedema covers whole latent pixels
+    domains[:, 8:12, :2] = 3  # enhancing tumour covers half of one
+    layout = encode_layout(domains, [1, OEDEMA.value, ENHANCING.value], healthy=2, factor=4)
+    words = torch.zeros(1, CLASSES, len(MODALITIES), LOOKS)
+    words[0, OEDEMA.value - 1, FLAIR, LEVELS.index("bright")] = 1.0
+    words[0, ENHANCING.value - 1, T2, LEVELS.index("dark")] = 1.0
+    maps = look_maps(words, layout).unflatten(1, (len(MODALITIES), LOOKS))
+    expected = torch.zeros_like(maps)
+    expected[0, FLAIR, LEVELS.index("bright"), 1, :2] = GAIN
+    expected[0, T2, LEVELS.index("dark"), 2, 0] = GAIN / 2
+    torch.testing.assert_close(maps, expected)
+
+
+def test_the_reader_is_no_part_of_what_an_expert_trains(base):
+    unet = load_unet(base, MODALITIES)
+    assert isinstance(unet, RegionalUNet)
+    for method in ("lora", "full"):
+        expert = add_adapter(load_unet(base, MODALITIES), method, rank=2, seed=1, domain="oedema")
+        assert trainable_parameters(expert)
+        assert not any("reader" in name for name in trainable_parameters(expert))
+
+
+def test_a_subset_keeps_the_answers_on_its_modalities_in_its_order(base):
+    whole, part = load_unet(base, MODALITIES), load_unet(base, ["T2", "FLAIR"])
+    states = torch.randn(2, 5, 384)
+    torch.testing.assert_close(part.read(states, None), whole.read(states, None)[:, :, [T2, FLAIR]])
