@@ -128,33 +128,3 @@ rule measure_novelty:
         runtime=growing(60),
     script:
         "../workflow_scripts/measure_novelty.py"
-
-
-rule measure_prompt_accuracy:
-    """Measure how often a variant's slices look as their prompts asked."""
-    input:
-        slices=expand(at("synthetic", "{{variant}}", "slices", "{batch}.safetensors"), batch=BATCHES),
-        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        appearance=at("prompts", "appearance.json"),
-    output:
-        metrics=at("evaluation", "prompt_accuracy", "{variant}.parquet"),
-        looks=at("evaluation", "prompt_accuracy", "{variant}_looks.parquet"),
-    params:
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
-        seed=config["seed"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        code=code("measure_prompt_accuracy"),
-    log:
-        at("logs", "measure_prompt_accuracy", "{variant}.log"),
-    benchmark:
-        at("benchmarks", "measure_prompt_accuracy", "{variant}.tsv")
-    conda:
-        "../envs/evaluation.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
-    script:
-        "../workflow_scripts/measure_prompt_accuracy.py"

@@ -55,35 +55,6 @@ rule figure_grid:
         "../workflow_scripts/figure_grid.py"
 
 
-rule figure_prompts:
-    """Show one layout under prompts that differ in one tumour class's brightness."""
-    input:
-        slices=at("synthetic", "prompt_sweep.safetensors"),
-        table=at("synthetic", "prompt_sweep.parquet"),
-    output:
-        pdf=at("figures", "prompts.pdf"),
-        png=report(
-            at("figures", "prompts.png"),
-            category="Slices",
-            caption="../docs/captions/prompts.rst",
-        ),
-    params:
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_prompts"),
-    log:
-        at("logs", "figure_prompts.log"),
-    benchmark:
-        at("benchmarks", "figure_prompts.tsv")
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    script:
-        "../workflow_scripts/figure_prompts.py"
-
-
 rule figure_training:
     """Draw the training curve of every expert."""
     input:
@@ -143,36 +114,6 @@ rule figure_radiomics:
         runtime=growing(15),
     script:
         "../workflow_scripts/figure_radiomics.py"
-
-
-rule figure_prompt_accuracy:
-    """Draw how often each variant's tumours look as their prompts asked."""
-    input:
-        metrics=expand(at("evaluation", "prompt_accuracy", "{variant}.parquet"), variant=VARIANTS),
-    output:
-        pdf=at("figures", "prompt_accuracy.pdf"),
-        png=report(
-            at("figures", "prompt_accuracy.png"),
-            category="Evaluation",
-            caption="../docs/captions/prompt_accuracy.rst",
-        ),
-    params:
-        variants=list(VARIANTS),
-        label_scheme=config["cohort"]["label_scheme"],
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_prompt_accuracy"),
-    log:
-        at("logs", "figure_prompt_accuracy.log"),
-    benchmark:
-        at("benchmarks", "figure_prompt_accuracy.tsv")
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    script:
-        "../workflow_scripts/figure_prompt_accuracy.py"
 
 
 rule table_metrics:

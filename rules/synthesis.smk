@@ -185,39 +185,3 @@ rule synthesize_jointly:
         runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_jointly.py"
-
-
-rule synthesize_prompt_sweep:
-    """Draw one layout from the same noise under prompts that differ in one tumour class's brightness."""
-    input:
-        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        appearance=at("prompts", "appearance.json"),
-        adapter=at("experts", "whole", "adapter_model.safetensors"),
-        adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files,
-        adapted=adapted_files,
-    output:
-        slices=at("synthetic", "prompt_sweep.safetensors"),
-        table=at("synthetic", "prompt_sweep.parquet"),
-    params:
-        sampling=SAMPLING,
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("synthesize_prompt_sweep"),
-    log:
-        at("logs", "synthesize_prompt_sweep.log"),
-    benchmark:
-        at("benchmarks", "synthesize_prompt_sweep.tsv")
-    conda:
-        "../envs/diffusion.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=growing(6000),
-        runtime=growing(60),
-    script:
-        "../workflow_scripts/synthesize_prompt_sweep.py"
