@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from torch import Tensor
 
-from mosaicmr.diffusion.batches import TrainingSettings
+from mosaicmr.diffusion.batches import TrainingSettings, even_weights
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.finetuning import Trainee, final_loss, train
 from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
@@ -30,7 +31,6 @@ WEIGHT_DECAY = 0.01
 class AdaptationSettings(TrainingSettings):
     """What config keys `adaptation.*` say. average: decay of the moving average of the weights, from 0 to 1."""
 
-    kind: ClassVar[str] = "adaptation"
     section: ClassVar[str] = "adaptation"
 
     average: float
@@ -39,6 +39,15 @@ class AdaptationSettings(TrainingSettings):
     def title(self) -> str:
         """What is trained, in words."""
         return "the base model"
+
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """Names of the random choices."""
+        return ("adaptation",)
+
+    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+        """1 for each latent: whole slices are learnt, whatever domain a prompt names."""
+        return even_weights(domains, factor)
 
 
 def adapt(

@@ -4,6 +4,7 @@ Every random choice of a step comes from a generator of that step alone, so that
 what it would have seen.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,21 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mosaicmr.diffusion.conditioning import encode_layout
-from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.diffusion.training_set import TrainingSlices
 from mosaicmr.seeds import torch_generator
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
+class TrainingSettings(ABC):
     """What every training on a cohort's slices is told.
 
-    prompt_dropout, layout_dropout: probabilities. checkpoint_every: steps. domain: a domain's name, or 'whole';
-    domain_id: its id, None for the whole slice. context_weight: weight in the loss of pixels outside the domain, where
-    those inside have 1.
+    prompt_dropout, layout_dropout: probabilities. checkpoint_every: steps.
     """
 
-    kind: ClassVar[str]  # whose random choices these are
     section: ClassVar[str]  # of the configuration
 
     seed: int
@@ -37,25 +34,59 @@ class TrainingSettings:
     prompt_dropout: float
     layout_dropout: float
     checkpoint_every: int
-    domain: str = WHOLE
-    domain_id: int | None = None
-    context_weight: float = 0.0
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What is trained, in words."""
-        return f"the {self.kind} '{self.domain}'"
+
+    @property
+    @abstractmethod
+    def stream(self) -> tuple[str, ...]:
+        """Names of the random choices, which are no other training's."""
+
+    @abstractmethod
+    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+        """Weight of each latent in the loss, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertSettings(TrainingSettings):
-    """What config keys `experts.*` say, for one expert."""
+    """What config keys `experts.*` say, for one expert.
 
-    kind: ClassVar[str] = "expert"
+    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss
+    of pixels outside the domain, where those inside have 1.
+    """
+
     section: ClassVar[str] = "experts"
 
+    domain: str
+    domain_id: int | None
+    context_weight: float
     method: str
     rank: int
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"the expert '{self.domain}'"
+
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """Names of the random choices: each expert has its own."""
+        return "expert", self.domain
+
+    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+        """The share of a latent's pixels in the domain, and `context_weight` elsewhere; 1 for whole slices."""
+        if self.domain_id is None:
+            return even_weights(domains, factor)
+        inside = F.avg_pool2d((domains == self.domain_id).float()[:, None], factor)
+        return inside + self.context_weight * (1 - inside)
+
+
+def even_weights(domains: Tensor, factor: int) -> Tensor:
+    """The weight 1 for each latent, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
+    return torch.ones(domains.shape[0], 1, domains.shape[1] // factor, domains.shape[2] // factor)
 
 
 @dataclass(frozen=True)
@@ -86,7 +117,7 @@ def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: in
     0..timesteps-1, one in each b-th part, which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped
     prompts become the empty prompt, dropped layouts zeros.
     """
-    generator = torch_generator(settings.seed, settings.kind, settings.domain, step)
+    generator = torch_generator(settings.seed, *settings.stream, step)
     size = settings.batch_size
     chosen = torch.randint(len(slices), (size,), generator=generator).numpy()
     spread = (torch.arange(size) + torch.rand(size, generator=generator)) / size
@@ -108,16 +139,5 @@ def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: in
         embeddings=torch.from_numpy(slices.embeddings[prompts].astype(np.float32)),
         mask=torch.from_numpy(slices.mask[prompts]),
         layout=layout * kept[1].reshape(-1, 1, 1, 1),
-        weights=loss_weights(domains, settings.domain_id, slices.factor, settings.context_weight),
+        weights=settings.loss_weights(domains, slices.factor),
     )
-
-
-def loss_weights(domains: Tensor, domain_id: int | None, factor: int, context_weight: float) -> Tensor:
-    """Weight of each latent in the loss, float32 [b, 1, h, w]: the share of its pixels in the domain, less elsewhere.
-
-    domains: uint8 [b, H, W]; domain_id: None weighs all latents 1. context_weight: 0 to 1.
-    """
-    if domain_id is None:
-        return torch.ones(domains.shape[0], 1, domains.shape[1] // factor, domains.shape[2] // factor)
-    inside = F.avg_pool2d((domains == domain_id).float()[:, None], factor)
-    return inside + context_weight * (1 - inside)

@@ -9,7 +9,7 @@ import torch
 from mosaicmr.diffusion import finetuning
 from mosaicmr.diffusion.adapters import WEIGHTS, add_adapter, save_adapter
 from mosaicmr.diffusion.base import load_noise_schedule, load_unet
-from mosaicmr.diffusion.batches import ExpertSettings, draw_batch, loss_weights
+from mosaicmr.diffusion.batches import ExpertSettings, draw_batch
 from mosaicmr.diffusion.checkpoint import Checkpoint
 from mosaicmr.diffusion.experts import describe_expert, finetune, no_history
 from mosaicmr.diffusion.finetuning import domain_loss, training_fingerprint
@@ -161,7 +161,7 @@ def test_the_loss_ignores_what_lies_outside_the_domain():
     domains = torch.zeros(2, 32, 32, dtype=torch.uint8)
     domains[0, :16] = 1
     domains[1] = 2
-    weights = loss_weights(domains, domain_id=1, factor=4, context_weight=0.0)
+    weights = dataclasses.replace(SETTINGS, context_weight=0.0).loss_weights(domains, factor=4)
     assert weights.shape == (2, 1, 8, 8)
     prediction, target = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
     elsewhere = prediction + 100 * (weights == 0)
@@ -173,9 +173,10 @@ def test_the_loss_ignores_what_lies_outside_the_domain():
 def test_context_counts_by_its_weight_and_borders_by_their_share_of_pixels():
     domains = torch.zeros(1, 8, 8, dtype=torch.uint8)
     domains[0, :, :2] = 3
-    weights = loss_weights(domains, domain_id=3, factor=4, context_weight=0.2)
+    settings = dataclasses.replace(SETTINGS, domain_id=3, context_weight=0.2)
+    weights = settings.loss_weights(domains, factor=4)
     torch.testing.assert_close(weights[0, 0], torch.tensor([[0.6, 0.2], [0.6, 0.2]]))
-    assert (loss_weights(domains, None, 4, 0.2) == 1).all()
+    assert (dataclasses.replace(settings, domain_id=None).loss_weights(domains, factor=4) == 1).all()
 
 
 def test_a_batch_depends_on_its_step_and_domain_alone():
