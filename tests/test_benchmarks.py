@@ -8,22 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.base_figures import prompting
 from benchmarks.base_figures.amounts import FULL, QUICK, TARGETS, Target
 from benchmarks.base_figures.bench import Bench
-from benchmarks.base_figures.phantoms import DOMAINS
+from benchmarks.base_figures.phantoms import DOMAINS, measure_facts
 from benchmarks.base_figures.reconstruction import brain_ssim
 from benchmarks.base_figures.record import Figure, Record, describe
 from benchmarks.base_figures.run import MEASURES, Request, choose
 from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity
 from mosaicmr.cohort.anatomy import load_anatomy
-from mosaicmr.cohort.labels import OEDEMA
+from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
 from mosaicmr.cohort.phantom import simulate_patient, write_patient
 from mosaicmr.cohort.sources import phantom_files, phantom_patients
 from mosaicmr.diffusion.appearance import Look
 from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import SliceFacts
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.errors import InputError
 from mosaicmr.seeds import torch_generator
 from tests.support.tiny_models import make_tiny_base
@@ -120,6 +122,17 @@ def test_a_base_that_obeys_every_word_has_full_prompt_accuracy(bench: Bench, mon
     assert figure.parts["own_looks"] == 1.0  # its samples are the phantoms that the words were measured on
     assert figure.parts["silent_prompts"] < 0.6  # all black: only the third that was asked to be dark is right
     assert figure.parts["by_asked_level"]["bright"] == {"dark": 0.0, "intermediate": 0.0, "bright": 1.0}
+
+
+def test_what_the_reader_finds_is_counted_by_what_was_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = measure_facts(bench.first, bench.scale)
+    kinds = [(look.tumour_class, look.modality) for look in facts[0].looks]
+    asked = [tuple(Look(*kind, level=index % 3, texture=0) for index, kind in enumerate(kinds))]
+    dark = torch.zeros(1, len(TUMOUR_CLASSES), len(MODALITIES), 5)
+    dark[..., 0] = 1.0
+    monkeypatch.setattr(RegionalUNet, "read", lambda *_: dark)
+    rightly = sum(look.level == 0 for look in asked[0]) / len(kinds)
+    assert prompting.read_rightly(bench, facts[:1], asked) == pytest.approx(rightly)
 
 
 def test_the_picture_of_prompts_changes_one_word() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import torch
 
 from benchmarks.base_figures.bench import Bench, in_brain
 from benchmarks.base_figures.phantoms import SEED, measure_facts, measure_looks, write_prompts
@@ -13,7 +14,10 @@ from benchmarks.base_figures.pictures import prompt_sheet
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES, TumourClass
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
+from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import SliceFacts
+from mosaicmr.diffusion.regional_unet import RegionalUNet
+from mosaicmr.diffusion.text import embed_in_batches
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.seeds import numpy_generator
 
@@ -26,7 +30,8 @@ def prompt_accuracy(bench: Bench) -> Figure:
 
     Brightness and texture are drawn evenly for each class and modality of each slice, whatever its phantom looked like,
     and measured on what is drawn from noise, in the base's own scale. Beside it: prompts that say nothing of looks,
-    from the same noise; and prompts that ask for the phantom's own looks, which go together as they do in training.
+    from the same noise; prompts that ask for the phantom's own looks, which go together as they do in training; and how
+    often the base's own reader finds the brightness in the prompt, above which no drawing can get.
     """
     phantoms, scale = bench.first, bench.scale
     facts = measure_facts(phantoms, scale)
@@ -47,6 +52,7 @@ def prompt_accuracy(bench: Bench) -> Figure:
         "chance": 1 / len(LEVELS),
         "silent_prompts": float(hits(unasked).mean()),
         "own_looks": float(hits(own).mean()),
+        "read": read_rightly(bench, facts, asked),
         "by_region": by_region(answers),
         "by_asked_level": by_asked_level(answers),
         "texture": {"asked": texture_accuracy(answers), "silent_prompts": texture_accuracy(unasked), "chance": 0.5},
@@ -62,10 +68,31 @@ def draw_looks(measured: Sequence[Look], generator: np.random.Generator) -> tupl
     )
 
 
+def asking(facts: Sequence[SliceFacts], looks: Sequence[tuple[Look, ...]]) -> list[str]:
+    """The prompts of slices that ask for some looks."""
+    return write_prompts([replace(one, looks=asked) for one, asked in zip(facts, looks, strict=True)])
+
+
 def draw(bench: Bench, facts: Sequence[SliceFacts], looks: Sequence[tuple[Look, ...]]) -> np.ndarray:
     """Slices float32 [n, 4, H, W] for the first phantoms' layouts, and prompts that ask for some looks."""
-    prompts = write_prompts([replace(one, looks=asked) for one, asked in zip(facts, looks, strict=True)])
-    return in_brain(bench.draw(bench.first, bench.domains, prompts), bench.first)
+    return in_brain(bench.draw(bench.first, bench.domains, asking(facts, looks)), bench.first)
+
+
+def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tuple[Look, ...]]) -> float | None:
+    """How often the base's reader finds the asked brightness in the prompt; None for a base without one."""
+    unet = bench.denoiser.unet
+    if not isinstance(unet, RegionalUNet):
+        return None
+    parts = embed_in_batches(bench.encode_text, asking(facts, asked))
+    with torch.inference_mode():
+        words = torch.cat([unet.read(states, mask) for states, mask in parts])
+    levels = words[..., : len(LEVELS)].argmax(-1)
+    found = [
+        int(levels[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.level
+        for row, looks in enumerate(asked)
+        for look in looks
+    ]
+    return float(np.mean(found))
 
 
 def compare(
@@ -120,7 +147,7 @@ def changed_word_sheet(bench: Bench):
     phantom = bench.first.pick(np.array([chosen]))
     facts = measure_facts(phantom, bench.scale)[0]
     variants = [(tumour, modality, level) for tumour, modality in CHANGED for level in range(len(LEVELS))]
-    prompts = write_prompts([replace(facts, looks=change_look(facts.looks, *variant)) for variant in variants])
+    prompts = asking([facts] * len(variants), [change_look(facts.looks, *variant) for variant in variants])
     domains = bench.domains[[chosen]]
     drawn = np.concatenate([bench.draw(phantom, domains, [prompt]) for prompt in prompts])
     names = [f"{tumour.name}:\n{modality} {LEVELS[level]}" for tumour, modality, level in variants]
