@@ -124,15 +124,17 @@ def test_a_base_that_obeys_every_word_has_full_prompt_accuracy(bench: Bench, mon
     assert figure.parts["by_asked_level"]["bright"] == {"dark": 0.0, "intermediate": 0.0, "bright": 1.0}
 
 
-def test_what_the_reader_finds_is_counted_by_what_was_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = measure_facts(bench.first, bench.scale)
-    kinds = [(look.tumour_class, look.modality) for look in facts[0].looks]
-    asked = [tuple(Look(*kind, level=index % 3, texture=0) for index, kind in enumerate(kinds))]
-    dark = torch.zeros(1, len(TUMOUR_CLASSES), len(MODALITIES), 5)
-    dark[..., 0] = 1.0
-    monkeypatch.setattr(RegionalUNet, "read", lambda *_: dark)
-    rightly = sum(look.level == 0 for look in asked[0]) / len(kinds)
-    assert prompting.read_rightly(bench, facts[:1], asked) == pytest.approx(rightly)
+def test_what_the_reader_finds_is_compared_with_what_was_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = measure_facts(bench.first, bench.scale)[:2]
+    asked = [(Look(2, "FLAIR", 0, 0), Look(2, "T2", 1, 0)), (Look(1, "T1ce", 2, 0), Look(3, "FLAIR", 1, 0))]
+    words = torch.zeros(2, len(TUMOUR_CLASSES), len(MODALITIES), 5)
+    for row, looks in enumerate(asked):
+        for look in looks:
+            words[row, look.tumour_class - 1, MODALITIES.index(look.modality), look.level] = 0.9
+    monkeypatch.setattr(RegionalUNet, "read", lambda *_: words)
+    assert prompting.read_rightly(bench, facts, asked) == 1.0
+    words[1, 0, MODALITIES.index("T1ce")] *= 0.4  # nothing said is likelier
+    assert prompting.read_rightly(bench, facts, asked) == 0.75
 
 
 def test_the_picture_of_prompts_changes_one_word() -> None:

@@ -31,7 +31,7 @@ def prompt_accuracy(bench: Bench) -> Figure:
     Brightness and texture are drawn evenly for each class and modality of each slice, whatever its phantom looked like,
     and measured on what is drawn from noise, in the base's own scale. Beside it: prompts that say nothing of looks,
     from the same noise; prompts that ask for the phantom's own looks, which go together as they do in training; and how
-    often the base's own reader finds the brightness in the prompt, above which no drawing can get.
+    often the base's own reader finds the brightness in the prompt, most of which the drawing depends on.
     """
     phantoms, scale = bench.first, bench.scale
     facts = measure_facts(phantoms, scale)
@@ -86,9 +86,11 @@ def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tupl
     parts = embed_in_batches(bench.encode_text, asking(facts, asked))
     with torch.inference_mode():
         words = torch.cat([unet.read(states, mask) for states, mask in parts])
-    levels = words[..., : len(LEVELS)].argmax(-1)
+    levels = words[..., : len(LEVELS)]
+    # What no word takes is the probability that nothing was said.
+    answers = torch.cat([levels, 1 - levels.sum(-1, keepdim=True)], -1).argmax(-1)
     found = [
-        int(levels[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.level
+        int(answers[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.level
         for row, looks in enumerate(asked)
         for look in looks
     ]

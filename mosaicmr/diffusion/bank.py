@@ -62,7 +62,7 @@ def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: i
 
 
 def _single_slices(anatomy: Anatomy, settings: BankSettings, seed: int, index: int) -> Iterator[SimulatedSlice]:
-    generator = torch_generator(seed, "bank", settings.pixel_size, index)
+    generator = torch_generator(seed, "bank", settings.size, settings.pixel_size, index)
     while True:
         yield simulate_slice(anatomy, generator, settings.size, settings.pixel_size, settings.free_contrast)
 

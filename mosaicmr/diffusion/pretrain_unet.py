@@ -5,6 +5,7 @@ do: on a CPU that can afford a few thousand steps it is worth more than anything
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mosaicmr.diffusion.prompt_reader import PromptReader
 from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, update_average
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
+from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
 
@@ -66,7 +68,7 @@ class UNetData:
 
 
 def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, text_width: int) -> RegionalUNet:
-    """A small U-Net with attention to itself and to the prompt at its lower resolutions, its prompt reader still empty.
+    """A small U-Net with attention to itself and to the prompt at its lower resolutions; as yet it reads no looks.
 
     latent_channels: of all modalities together.
     """
@@ -140,6 +142,7 @@ def train_unet(
 
     Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
     curve (step, loss, seconds; seconds of all sittings together).
+    Raises InputError if the loss is no longer finite.
     """
     unet = unet.to(device).train()
     averaged = copy.deepcopy(unet).eval()
@@ -154,6 +157,11 @@ def train_unet(
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "unet", step)
         loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
+        if not math.isfinite(loss.item()):
+            raise InputError(
+                f"Pretraining of the U-Net gave a loss of {loss.item()} in step {step + 1} with "
+                f"pretrain.unet.learning_rate {settings.learning_rate:g}: expected a finite number; lower it."
+            )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
@@ -179,6 +187,18 @@ def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Gen
     return chosen, max(1, round(settings.batch_size * smallest / chosen.latents[0, 0].numel()))
 
 
+def draw_timesteps(batch: int, shift: float, timesteps: int, generator: torch.Generator) -> torch.Tensor:
+    """Timesteps int64 [batch] from 0 to timesteps - 1, shifted as `UNetSettings` says.
+
+    Before the shift there is one in each part of the schedule, which makes the loss less noisy (Kingma et al. 2021,
+    section I.1).
+    """
+    spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    shifted = shift * spread / (1 + (shift - 1) * spread)
+    # In single precision the last part may end in 1.
+    return (shifted * timesteps).long().clamp(max=timesteps - 1)
+
+
 def training_loss(
     unet: RegionalUNet,
     schedule: DDPMScheduler,
@@ -193,10 +213,7 @@ def training_loss(
     draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)
     latents = data.latents[rows].float()
     noise = torch.randn(latents.shape, generator=generator)
-    # One timestep in each part of the schedule makes the loss less noisy (Kingma et al. 2021, section I.1).
-    spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    shifted = settings.timestep_shift * spread / (1 + (settings.timestep_shift - 1) * spread)
-    timesteps = (shifted * schedule.config.num_train_timesteps).long()
+    timesteps = draw_timesteps(batch, settings.timestep_shift, schedule.config.num_train_timesteps, generator)
     channels = latents.shape[1] // data.present.shape[-1]
     present = data.present[rows, draws].repeat_interleave(channels, dim=1)[..., None, None].float()
     noisy = schedule.add_noise(latents, noise, timesteps) * present

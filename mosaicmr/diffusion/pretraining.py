@@ -74,11 +74,12 @@ def pretrain(
     paths = {name: shards[name] for name in banks}
     codec = normalised_codec(autoencoder, transform, load_bank(next(iter(paths.values()))[:1])["images"])
     scale = fit_appearance(paths, banks)
+    reader = _prompt_reader(encode_text, settings.reader, seed, work)
     sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
     with _journal("unet", progress_folder) as journal:
-        start = start_unet(settings.unet, sets[0], _prompt_reader(encode_text, settings.reader, seed, work), seed)
+        start = start_unet(settings.unet, sets[0], reader, seed)
         unet, unet_curve = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
-    save_base(folder, codec, unet, scale)
+    save_base(folder, codec, unet, scale, reader)
     save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
     save_table(folder / "training" / "unet.parquet", unet_curve)
 
@@ -224,7 +225,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
     return torch.cat(maps).half()
 
 
-def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale) -> None:
+def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale, reader: PromptReader) -> None:
     """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
@@ -241,6 +242,7 @@ def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceS
         "deviations": [round(float(value), 6) for value in codec.transform.deviations],
         "appearance": scale.records(),
         "text_encoder": BUNDLED_ENCODER,
+        "reader_accuracy": {"brightness": round(reader.brightness, 4), "texture": round(reader.texture, 4)},
         "sha256": {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
     }
     save_json(folder / "mosaicmr.json", facts)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
 from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, looks_of, write_prompt
-from mosaicmr.diffusion.regional_unet import ANSWERS, RegionalUNet, read_looks
+from mosaicmr.diffusion.regional_unet import ANSWERS, RegionalUNet, look_logits
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.diffusion.training import cosine_rate, set_rate
 from mosaicmr.seeds import numpy_generator, torch_generator
@@ -41,7 +41,7 @@ class ReaderSettings:
 
 @dataclass(frozen=True)
 class PromptReader:
-    """What `read_looks` takes (float32, see there), and how often it is right on prompts that it never saw.
+    """What `look_logits` takes (float32, see there), and how often it is right on prompts that it never saw.
 
     brightness, texture: accuracy from 0 to 1 where the prompt says something of a class in a modality.
     """
@@ -58,7 +58,7 @@ class PromptReader:
             getattr(unet, f"reader_{name}").copy_(getattr(self, name))
 
 
-def draw_looks(classes: Sequence[int], generator: np.random.Generator, modalities: Sequence[str]) -> tuple[Look, ...]:
+def random_looks(classes: Sequence[int], generator: np.random.Generator, modalities: Sequence[str]) -> tuple[Look, ...]:
     """Looks drawn evenly for the tumour classes of a slice in each modality, some of them left out."""
     looks = []
     for tumour_class in classes:
@@ -70,7 +70,7 @@ def draw_looks(classes: Sequence[int], generator: np.random.Generator, modalitie
     return tuple(looks)
 
 
-def draw_prompt(generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
+def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
     """A prompt on facts drawn at random, and what it says: int64 [T, M, 2], 0 for nothing, else 1 + the word's index
     in LEVELS and in TEXTURES."""
     present = [tumour.value for tumour in TUMOUR_CLASSES if generator.random() < 0.7]
@@ -86,7 +86,7 @@ def draw_prompt(generator: np.random.Generator, modalities: Sequence[str]) -> tu
         side=str(side) if present else "",
         position=str(position) if present else "",
         classes=tuple(present),
-        looks=draw_looks(present, generator, modalities),
+        looks=random_looks(present, generator, modalities),
     )
     asked = [modality for modality in modalities if generator.random() < 0.8] or list(modalities)
     names = [tumour.name for tumour in TUMOUR_CLASSES if tumour.value in present] + ["healthy1", "healthy2"]
@@ -103,7 +103,7 @@ def fit_reader(
 ) -> PromptReader:
     """Train a reader of `modalities` on prompts written for it."""
     generator = numpy_generator(seed, "prompt reader")
-    drawn = [draw_prompt(generator, modalities) for _ in range(settings.prompts)]
+    drawn = [draw_labelled_prompt(generator, modalities) for _ in range(settings.prompts)]
     parts = [drawn[start : start + ENCODED] for start in range(0, len(drawn), ENCODED)]
     encoded = []
     for part in progress(parts, len(parts), "encoding prompts"):
@@ -132,7 +132,7 @@ def _train(
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=20))
         rows = torch.randint(len(states), (settings.batch_size,), generator=generator)
         longest = int(mask[rows].sum(1).max())
-        logits = read_looks(states[rows, :longest].float(), mask[rows, :longest], attention, values, bias)
+        logits = look_logits(states[rows, :longest].float(), mask[rows, :longest], attention, values, bias)
         answers = said[rows]
         loss = _loss(logits[..., :BRIGHTNESS], answers[..., 0]) + _loss(logits[..., BRIGHTNESS:], answers[..., 1])
         optimizer.zero_grad()
@@ -145,13 +145,15 @@ def _loss(logits: Tensor, answers: Tensor) -> Tensor:
     """Cross-entropy [.., a] against int64 [..], where something was said and where nothing was at equal weight."""
     errors = F.cross_entropy(logits.flatten(0, -2), answers.flatten(), reduction="none")
     asked = (answers.flatten() > 0).float()
-    return (errors * asked).sum() / asked.sum().clamp_min(1) + (errors * (1 - asked)).sum() / (1 - asked).sum()
+    return (errors * asked).sum() / asked.sum().clamp_min(1) + (errors * (1 - asked)).sum() / (
+        1 - asked
+    ).sum().clamp_min(1)
 
 
 @torch.no_grad()
 def _accuracy(weights: tuple[Tensor, ...], states: Tensor, mask: Tensor, said: Tensor) -> tuple[float, float]:
     batches = [slice(start, start + ENCODED) for start in range(0, len(states), ENCODED)]
-    logits = torch.cat([read_looks(states[rows].float(), mask[rows], *weights) for rows in batches])
+    logits = torch.cat([look_logits(states[rows].float(), mask[rows], *weights) for rows in batches])
     found = torch.stack([logits[..., :BRIGHTNESS].argmax(-1), logits[..., BRIGHTNESS:].argmax(-1)], -1)
     right = (found == said)[said[..., 0] > 0].double().mean(0)
     return float(right[0]), float(right[1])

@@ -93,12 +93,14 @@ def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> s
     A tumour class's expert is told how that class looks, the whole slice's how all of them do, a healthy domain's
     nothing of it.
     domain: a tumour class name, 'healthy1' (the darkest in the reference modality) and up, or 'whole'.
-    modalities: names as in the config, in the order in which they are drawn.
+    modalities: names as in the config, in any order; the prompt names them in that of MODALITY_WORDS, others last.
     Raises InputError for a domain that is none of these.
     """
+    known = list(MODALITY_WORDS)
+    modalities = sorted(modalities, key=lambda name: known.index(name) if name in known else len(known))
     drawn = ", ".join(MODALITY_WORDS.get(modality, modality) for modality in modalities)
     sentence = (
-        f"{domain_words(domain)}, axial brain MRI of {facts.pixel_size:g} mm, {drawn}, level of the "
+        f"{domain_words(domain)}, axial brain MRI of {round(facts.pixel_size, 2):g} mm, {drawn}, level of the "
         f"{level_words(facts.level)}, {tumour_words(facts)}"
     )
     return ". ".join([sentence, *look_words(domain, facts, modalities)])

@@ -1,10 +1,10 @@
 """The bundled base's U-Net, to whose pixels of a tumour class goes what the prompt says of that class.
 
-Attention and a mean state leave it to the network to find out which words belong to which pixels and modality; at the
-size and length of training that a CPU affords it does not (benchmarks/README.md). So a small frozen reader finds the
-words of each class and modality in the prompt's states (mosaicmr.diffusion.prompt_reader trains it), and they are laid
-over the class's pixels as further channels of the input: text that acts where it applies, as in SpaText (Avrahami et
-al., CVPR 2023).
+Attention and a mean state leave it to the network to find out which words belong to which pixels and modality; after
+the hours of training that a CPU affords, it had not (benchmarks/README.md, "Words and pixels"). So a small frozen
+reader finds the words of each class and modality in the prompt's states (mosaicmr.diffusion.prompt_reader trains it),
+and they are laid over the class's pixels as further channels of the input: text that acts where it applies, as in
+SpaText (Avrahami et al., CVPR 2023).
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,9 @@ from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, class_fractions
 
 LOOKS = len(LEVELS) + len(TEXTURES)  # channels for each modality: one for each word
 ANSWERS = LOOKS + 2  # each of the two questions may have been left open
+UNSAID = (0, 1 + len(LEVELS))  # their places among the answers
+SURELY = 10.0  # a logit
+MARKERS = 2  # tokens of an empty prompt: its beginning and its end
 READER = ("reader_attention", "reader_values", "reader_bias")
 GAIN = 3.0  # of the channels, so that an optimiser with normalised steps learns to use them soon
 
@@ -29,7 +32,8 @@ class RegionalUNet(UNet2DConditionModel):
 
     The sample is the noisy latents of `modalities` modalities and the 24 channels of the layout; `in_channels` counts
     the 5 channels a modality of the looks too, which the network adds itself. The buffers `reader_*` hold the reader of
-    the prompts, float [T, M, ...] for T = 4 tumour classes and M modalities (see `read_looks`).
+    the prompts, float [T, M, ...] for T = 4 tumour classes and M modalities (see `look_logits`); at first it finds that
+    nothing was said.
     """
 
     @register_to_config
@@ -63,12 +67,14 @@ class RegionalUNet(UNet2DConditionModel):
         self.register_buffer("reader_attention", torch.zeros(*kinds, cross_attention_dim))
         self.register_buffer("reader_values", torch.zeros(*kinds, ANSWERS, cross_attention_dim))
         self.register_buffer("reader_bias", torch.zeros(*kinds, ANSWERS))
+        self.reader_bias[..., UNSAID] = SURELY
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor,
         encoder_hidden_states: Tensor,
+        *,
         class_labels: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
         **options,
@@ -98,10 +104,12 @@ class RegionalUNet(UNet2DConditionModel):
         # In half precision the attention of the reader would blur.
         with torch.autocast(states.device.type, enabled=False):
             weights = (getattr(self, name).float() for name in READER)
-            return word_probabilities(read_looks(states.float(), mask, *weights))
+            words = word_probabilities(look_logits(states.float(), mask, *weights))
+        # The reader never saw an empty prompt, and would find words in it.
+        return words * ((mask != 0).sum(1) > MARKERS)[:, None, None, None]
 
 
-def read_looks(states: Tensor, mask: Tensor, attention: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+def look_logits(states: Tensor, mask: Tensor, attention: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Logits float32 [n, T, M, 7] of what prompts say of each tumour class in each modality.
 
     states: [n, L, D], of a text encoder; mask: [n, L], nonzero on tokens; attention: [T, M, D], scores tokens; values:
@@ -109,13 +117,13 @@ def read_looks(states: Tensor, mask: Tensor, attention: Tensor, values: Tensor, 
     bright; texture not said, homogeneous, heterogeneous.
     """
     scores = torch.einsum("nld,tmd->ntml", states, attention)
-    scores = scores.masked_fill((mask == 0)[:, None, None], float("-inf"))
+    scores = scores.masked_fill((mask == 0)[:, None, None], torch.finfo(scores.dtype).min)
     attended = torch.einsum("ntml,nld->ntmd", scores.softmax(-1), states)
     return torch.einsum("ntmd,tmad->ntma", attended, values) + bias
 
 
 def word_probabilities(logits: Tensor) -> Tensor:
-    """The probabilities [..., 5] of the words in LEVELS and TEXTURES, of logits [..., 7] of `read_looks`."""
+    """The probabilities [..., 5] of the words in LEVELS and TEXTURES, of logits [..., 7] of `look_logits`."""
     brightness, texture = logits.split([len(LEVELS) + 1, len(TEXTURES) + 1], -1)
     return torch.cat([brightness.softmax(-1)[..., 1:], texture.softmax(-1)[..., 1:]], -1)
 

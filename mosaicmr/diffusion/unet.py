@@ -23,7 +23,8 @@ def select_modalities(
 
     A RegionalUNet keeps the channels of their looks, and its reader their answers, too.
     known: the modalities of the U-Net in the order of its channels, `channels` latent channels each. In pretraining an
-    absent modality has all-zero latents, so leaving its channels out computes the same. Raises InputError if a wanted
+    absent modality has all-zero latents, so leaving its channels out computes the same, for prompts that say nothing of
+    it. Raises InputError if a wanted
     modality is not known.
     """
     for modality in wanted:

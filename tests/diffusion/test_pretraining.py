@@ -4,6 +4,7 @@ import dataclasses
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from mosaicmr.diffusion.pretrain_unet import (
     UNetSettings,
     build_schedule,
     build_unet,
+    draw_timesteps,
     spread_prompts,
     start_unet,
     train_unet,
@@ -29,6 +31,8 @@ from mosaicmr.diffusion.regional_unet import ANSWERS
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
+from mosaicmr.errors import InputError
+from mosaicmr.io import load_arrays
 from mosaicmr.monitoring.journal import Journal
 
 BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
@@ -46,8 +50,8 @@ UNET = UNetSettings(
     timestep_shift=2.0,
     checkpoint_every=2,
 )
-# Of states of width 8: finds nothing.
-EMPTY_READER = PromptReader(torch.zeros(4, 4, 8), torch.zeros(4, 4, ANSWERS, 8), torch.zeros(4, 4, ANSWERS), 0.0, 0.0)
+# Of states of width 8.
+READS_NOTHING = PromptReader(torch.zeros(4, 4, 8), torch.zeros(4, 4, ANSWERS, 8), torch.zeros(4, 4, ANSWERS), 0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,9 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
     assert (codec.channels, codec.factor) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
     assert (tmp_path / "base" / "training" / "unet.parquet").exists()
+    fitted = load_arrays(tmp_path / "work" / "prompt_reader.safetensors")
+    np.testing.assert_allclose(load_unet(tmp_path / "base", ["T2"]).reader_values, fitted["values"][:, 3:], atol=1e-3)
+    assert np.abs(fitted["values"]).max() > 0.01
 
 
 def test_an_autoencoder_resumed_after_a_kill_ends_with_the_same_weights(bank: list[Path], tmp_path: Path) -> None:
@@ -116,7 +123,7 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
     settings = dataclasses.replace(UNET, steps=6, checkpoint_every=4)
 
     def sitting():
-        start = start_unet(settings, sets[0], EMPTY_READER, seed=1)
+        start = start_unet(settings, sets[0], READS_NOTHING, seed=1)
         return train_unet(start, sets, settings, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
 
     whole, curve = sitting()
@@ -126,6 +133,28 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
         torch.testing.assert_close(left, right, rtol=0, atol=0)
     assert list(curve["step"]) == list(resumed_curve["step"]) == [2, 4, 6]
     assert resumed_curve["seconds"].is_monotonic_increasing
+
+
+def test_timesteps_are_spread_over_all_and_drawn_to_the_noisier_end() -> None:
+    draws = torch.cat([draw_timesteps(20, 1.0, 1000, torch.Generator().manual_seed(seed)) for seed in range(50)])
+    shifted = torch.cat([draw_timesteps(20, 3.0, 1000, torch.Generator().manual_seed(seed)) for seed in range(50)])
+    assert (draws.reshape(-1, 20) // 50 == torch.arange(20)).all()
+    # Half of t' = 3 t / (1 + 2 t) lies above 3/4.
+    assert shifted.float().quantile(0.5).item() == pytest.approx(750, abs=30)
+    assert shifted.min() >= 0 and shifted.max() < 1000
+
+
+def test_a_timestep_never_rounds_up_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    almost = torch.full((16,), 1 - 2**-24)
+    monkeypatch.setattr("mosaicmr.diffusion.pretrain_unet.torch.rand", lambda *_, **__: almost)
+    assert draw_timesteps(16, 1.0, 1000, torch.Generator()).max() == 999
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(sets: list[UNetData], tmp_path: Path) -> None:
+    spoilt = [dataclasses.replace(one, latents=one.latents * float("nan")) for one in sets]
+    start = start_unet(UNET, spoilt[0], READS_NOTHING, seed=1)
+    with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.unet\.learning_rate"):
+        train_unet(start, spoilt, UNET, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
 
 
 def test_an_error_in_the_tumour_counts_as_often_as_its_weight_says(sets: list[UNetData]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
-from mosaicmr.diffusion.prompt_reader import ReaderSettings, draw_prompt, fit_reader
+from mosaicmr.diffusion.prompt_reader import ReaderSettings, draw_labelled_prompt, fit_reader
 from mosaicmr.diffusion.prompts import MODALITY_WORDS
 
 MODALITIES = ["FLAIR", "T2"]
@@ -18,7 +18,7 @@ def test_the_answers_are_what_the_prompt_says():
     generator = np.random.default_rng(0)
     said_anything = 0
     for _ in range(50):
-        prompt, said = draw_prompt(generator, MODALITIES)
+        prompt, said = draw_labelled_prompt(generator, MODALITIES)
         assert said.shape == (len(TUMOUR_CLASSES), len(MODALITIES), 2)
         sentences = dict(sentence.split(": ") for sentence in prompt.split(". ")[1:])
         for tumour, answers in zip(TUMOUR_CLASSES, said, strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mosaicmr.diffusion.appearance import Look
-from mosaicmr.diffusion.prompts import facts_of, level_words, write_prompt
+from mosaicmr.diffusion.prompts import SliceFacts, facts_of, level_words, write_prompt
 from mosaicmr.errors import InputError
 
 SIZE = 64
@@ -83,6 +83,14 @@ def test_each_domain_has_its_own_prompt_and_modalities_are_named_in_order():
     assert "resection cavity" in prompts[3]
 
 
+def test_a_prompt_is_the_same_in_whatever_order_the_modalities_are_drawn():
+    looks = tuple(Look(2, modality, 2, 0) for modality in ("T2", "FLAIR"))
+    facts = facts_of(labels_at(18, 20), brain_mask(), 0.5, 1.0, looks)
+    prompts = {write_prompt("whole", facts, order) for order in (["FLAIR", "T2"], ["T2", "FLAIR"])}
+    assert len(prompts) == 1
+    assert "oedema: FLAIR bright homogeneous, T2 bright homogeneous" in prompts.pop()
+
+
 def test_an_unknown_domain_is_refused():
     with pytest.raises(InputError, match="grey9"):
         prompt_of(labels_at(18, 20), domain="grey9")
@@ -95,13 +103,15 @@ def test_the_longest_prompt_fits_the_text_encoder():
     tokenizer = tokenizers.Tokenizer.from_file(str(Path(package.get_model_path()) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    labels = labels_at(18, 20, radius=12, value=1)
-    labels[18, 18:21] = (2, 3, 4)
     modalities = ("FLAIR", "T1", "T1ce", "T2")
     looks = tuple(Look(value, modality, 1, 1) for value in (1, 2, 3, 4) for modality in modalities)
     prompts = [
-        write_prompt("whole", facts_of(labels, brain_mask(), level, 1.5, looks), modalities)
-        for level in (0.1, 0.6, 0.7)
+        write_prompt("whole", SliceFacts(level, size, area, side, position, (1, 2, 3, 4), looks), modalities)
+        for level in (0.1, 0.3, 0.5, 0.6, 0.7, 0.9)
+        for size in (1.0, 1.5, 0.46875, 0.488281, 0.859375)
+        for area in (100.0, 900.0, 3000.0)
+        for side in ("right", "left", "midline")
+        for position in ("anterior", "central", "posterior")
     ]
     assert all("resection cavity: FLAIR intermediate heterogeneous" in prompt for prompt in prompts)
     assert max(len(tokenizer.encode(prompt).ids) for prompt in prompts) <= text.BUNDLED_LENGTH

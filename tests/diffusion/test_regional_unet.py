@@ -1,5 +1,6 @@
 """The bundled base's U-Net: what the prompt says of a tumour class acts on the pixels of that class."""
 
+import pytest
 import torch
 
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES
@@ -12,11 +13,12 @@ from mosaicmr.diffusion.regional_unet import (
     GAIN,
     LOOKS,
     RegionalUNet,
+    look_logits,
     look_maps,
-    read_looks,
     word_probabilities,
 )
-from tests.support.tiny_models import MODALITIES
+from mosaicmr.diffusion.unet import predict
+from tests.support.tiny_models import MODALITIES, TINY
 
 CLASSES = len(TUMOUR_CLASSES)
 FLAIR, T2 = MODALITIES.index("FLAIR"), MODALITIES.index("T2")
@@ -32,7 +34,7 @@ def test_the_reader_gives_each_kind_the_words_of_the_token_that_it_attends_to():
     attention[oedema, T2, 1] = 100.0
     values[oedema, T2, 1 + LEVELS.index("bright"), 1] = 50.0
     values[oedema, T2, 2 + len(LEVELS) + TEXTURES.index("heterogeneous"), 1] = 50.0
-    words = word_probabilities(read_looks(states, torch.ones(1, 3), attention, values, bias))
+    words = word_probabilities(look_logits(states, torch.ones(1, 3), attention, values, bias))
     assert words.shape == (1, CLASSES, len(MODALITIES), LOOKS)
     said = torch.zeros(LOOKS)
     said[LEVELS.index("bright")] = said[len(LEVELS) + TEXTURES.index("heterogeneous")] = 1.0
@@ -40,7 +42,7 @@ def test_the_reader_gives_each_kind_the_words_of_the_token_that_it_attends_to():
     words[0, oedema, T2] = 0.0
     assert words.max() < 0.02
 
-    hidden = word_probabilities(read_looks(states, torch.tensor([[1, 0, 1]]), attention, values, bias))
+    hidden = word_probabilities(look_logits(states, torch.tensor([[1, 0, 1]]), attention, values, bias))
     assert hidden.max() < 0.02
 
 
@@ -72,3 +74,40 @@ def test_a_subset_keeps_the_answers_on_its_modalities_in_its_order(base):
     whole, part = load_unet(base, MODALITIES), load_unet(base, ["T2", "FLAIR"])
     states = torch.randn(2, 5, 384)
     torch.testing.assert_close(part.read(states, None), whole.read(states, None)[:, :, [T2, FLAIR]])
+
+
+@torch.no_grad()
+def test_a_word_changes_the_prediction_where_its_class_is_laid_out(base, monkeypatch: pytest.MonkeyPatch):
+    unet = load_unet(base, MODALITIES)
+    sample = torch.randn(1, unet.config.out_channels, 8, 8)
+    states, mask = torch.randn(1, 5, 384), torch.ones(1, 5)
+    words = torch.zeros(2, 1, CLASSES, len(MODALITIES), LOOKS)
+    words[1, 0, OEDEMA.value - 1, FLAIR, LEVELS.index("bright")] = 1.0
+
+    def predictions(layout: torch.Tensor) -> list[torch.Tensor]:
+        found = []
+        for said in words:
+            monkeypatch.setattr(unet, "read", lambda *_, said=said: said)
+            found.append(predict(unet, sample, torch.tensor([500]), states, mask, layout))
+        return found
+
+    domains = torch.zeros(1, 32, 32, dtype=torch.uint8)
+    domains[:, :16, :16] = 1
+    silent, bright = predictions(encode_layout(domains, [OEDEMA.value], healthy=1, factor=4))
+    assert not torch.allclose(silent, bright, atol=1e-4)
+    silent, bright = predictions(encode_layout(domains, [ENHANCING.value], healthy=1, factor=4))
+    torch.testing.assert_close(silent, bright)
+
+
+def test_an_empty_prompt_says_nothing(base):
+    unet = load_unet(base, MODALITIES)
+    states = torch.randn(3, 5, 384)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]])
+    words = unet.read(states, mask)
+    assert words[0].max() > 0
+    assert (words[1:] == 0).all()
+
+
+def test_a_new_network_reads_nothing_into_a_prompt():
+    unet = RegionalUNet(in_channels=8 + 24 + 4 * LOOKS, out_channels=8, modalities=4, cross_attention_dim=16, **TINY)
+    assert unet.read(torch.randn(2, 5, 16), None).max() < 1e-3
