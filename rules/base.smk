@@ -103,7 +103,7 @@ if ADAPTED:
             weights=at("base", "unet", "diffusion_pytorch_model.safetensors"),
             history=at("base", "training.parquet"),
         params:
-            settings={key: value for key, value in config["adaptation"].items() if key != "checkpoint_every"},
+            settings=without_checkpoints(config["adaptation"]),
             modalities=config["cohort"]["modalities"],
             base=config["base"],
             device=config["device"],

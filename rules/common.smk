@@ -84,6 +84,12 @@ def variants_of(scheme):
     return [name for name, variant in VARIANTS.items() if variant["scheme"] == scheme]
 
 
+def without_checkpoints(settings):
+    """Settings of trainings without how often they write a checkpoint, which changes no result."""
+    kept = {key: value for key, value in settings.items() if key != "checkpoint_every"}
+    return {key: without_checkpoints(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
 def one_of(names):
     """The pattern that matches these names and nothing else."""
     return "|".join(re.escape(name) for name in names) or "(?!)"

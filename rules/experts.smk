@@ -21,7 +21,7 @@ rule finetune_expert:
         facts=at("experts", "{domain}", "expert.json"),
         history=at("experts", "{domain}", "training.parquet"),
     params:
-        settings={key: value for key, value in config["experts"].items() if key != "checkpoint_every"},
+        settings=without_checkpoints(config["experts"]),
         modalities=config["cohort"]["modalities"],
         base=BASE,
         device=config["device"],

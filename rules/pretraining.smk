@@ -9,7 +9,8 @@ rule pretrain_base:
         # Beside the output: simulated slices and checkpoints, from which a killed run goes on.
         work=subpath(output[0], ancestor=2),
         progress="results/pretraining/progress/pretrain_base",  # for `make progress RUN=pretraining`
-        settings=config["pretrain"],
+        # How often a checkpoint is written is no parameter: see finetune_expert.
+        settings=without_checkpoints(config["pretrain"]),
         seed=config["seed"],
         device=config["device"],
         code=code("pretrain_base"),

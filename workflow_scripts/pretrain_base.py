@@ -12,7 +12,7 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     params = snakemake.params
     pretrain(
-        settings_from(params.settings),
+        settings_from(snakemake.config["pretrain"]),
         load_bundled_encoder(),
         params.seed,
         # Other code, settings or seed must not go on from these slices and checkpoints.
