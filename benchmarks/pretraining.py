@@ -66,7 +66,7 @@ def compare_optimizers(folder: Path, steps: int, rates: dict[str, float]) -> pd.
     shards = [{name: torch.from_numpy(a) for name, a in load_arrays(path).items()} for path in sorted(folder.glob("*"))]
     data = join_shards(shards)
     torch.manual_seed(SEED)
-    # Without a reader of prompts: it makes no difference to what is compared.
+    # Its reader, which is not trained here, finds nothing said in any prompt: the same for both.
     start = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
     spread_prompts(start, data)
     schedule, runs = build_schedule(), {}

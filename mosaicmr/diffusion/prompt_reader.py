@@ -4,6 +4,7 @@ Its training set is made of prompts alone: their templates are ours, so there ar
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, looks_of, write_prompt
 from mosaicmr.diffusion.regional_unet import ANSWERS, RegionalUNet, look_logits
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.diffusion.training import cosine_rate, set_rate
+from mosaicmr.errors import InputError
 from mosaicmr.seeds import numpy_generator, torch_generator
 from mosaicmr.stage import progress
 
@@ -75,10 +77,8 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
     in LEVELS and in TEXTURES."""
     present = [tumour.value for tumour in TUMOUR_CLASSES if generator.random() < 0.7]
     area = float(np.exp(generator.uniform(3.0, 9.0))) if present else 0.0
-    side, position = (
-        generator.choice(["left", "right", "midline"]),
-        generator.choice(["anterior", "central", "posterior"]),
-    )
+    side = generator.choice(["left", "right", "midline"])
+    position = generator.choice(["anterior", "central", "posterior"])
     facts = SliceFacts(
         level=generator.random(),
         pixel_size=float(generator.choice([0.5, 1.0, 1.5, 2.0, 3.0])),
@@ -101,7 +101,7 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
 def fit_reader(
     encode_text: TextEncoder, settings: ReaderSettings, modalities: Sequence[str], seed: int
 ) -> PromptReader:
-    """Train a reader of `modalities` on prompts written for it."""
+    """Train a reader of `modalities` on prompts written for it. Raises InputError if the loss is no longer finite."""
     generator = numpy_generator(seed, "prompt reader")
     drawn = [draw_labelled_prompt(generator, modalities) for _ in range(settings.prompts)]
     parts = [drawn[start : start + ENCODED] for start in range(0, len(drawn), ENCODED)]
@@ -135,6 +135,11 @@ def _train(
         logits = look_logits(states[rows, :longest].float(), mask[rows, :longest], attention, values, bias)
         answers = said[rows]
         loss = _loss(logits[..., :BRIGHTNESS], answers[..., 0]) + _loss(logits[..., BRIGHTNESS:], answers[..., 1])
+        if not math.isfinite(loss.item()):
+            raise InputError(
+                f"Training of the prompts' reader gave a loss of {loss.item()} in step {step + 1} with "
+                f"pretrain.reader.learning_rate {settings.learning_rate:g}: expected a finite number; lower it."
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -145,9 +150,8 @@ def _loss(logits: Tensor, answers: Tensor) -> Tensor:
     """Cross-entropy [.., a] against int64 [..], where something was said and where nothing was at equal weight."""
     errors = F.cross_entropy(logits.flatten(0, -2), answers.flatten(), reduction="none")
     asked = (answers.flatten() > 0).float()
-    return (errors * asked).sum() / asked.sum().clamp_min(1) + (errors * (1 - asked)).sum() / (
-        1 - asked
-    ).sum().clamp_min(1)
+    shares = (asked, 1 - asked)
+    return sum((errors * share).sum() / share.sum().clamp_min(1) for share in shares)
 
 
 @torch.no_grad()

@@ -4,12 +4,14 @@ import functools
 import zlib
 
 import numpy as np
+import pytest
 import torch
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
 from mosaicmr.diffusion.prompt_reader import ReaderSettings, draw_labelled_prompt, fit_reader
 from mosaicmr.diffusion.prompts import MODALITY_WORDS
+from mosaicmr.errors import InputError
 
 MODALITIES = ["FLAIR", "T2"]
 
@@ -49,6 +51,15 @@ def encode_words_in_sections(prompts):
             states[row, place] = torch.cat([vector_of(word), vector_of(section)])
             mask[row, place] = 1
     return states, mask
+
+
+def test_states_that_are_not_finite_end_the_training():
+    def encode_as_nothing(prompts):
+        return torch.full((len(prompts), 4, 8), float("nan")), torch.ones(len(prompts), 4, dtype=torch.uint8)
+
+    settings = ReaderSettings(prompts=10, steps=2, batch_size=4, learning_rate=0.01)
+    with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.reader\.learning_rate"):
+        fit_reader(encode_as_nothing, settings, ["FLAIR"], seed=1)
 
 
 def test_a_reader_learns_to_read_and_is_the_same_for_the_same_seed():
