@@ -94,6 +94,8 @@ def test_a_base_that_draws_the_phantoms_themselves_reaches_the_floor(bench: Benc
     assert figure.value == pytest.approx(1.0, abs=1e-3)
     assert figure.parts["floor"]["mean"] > 0
     assert figure.parts["background"] == 0
+    for part in ("autoencoded", "random_contrast"):
+        assert figure.parts[part]["mean"] > figure.parts["floor"]["mean"]
 
 
 def test_a_base_that_draws_the_phantoms_themselves_keeps_every_mask(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from mosaicmr.cohort.anatomy import Anatomy
 from mosaicmr.cohort.extraction import SliceSettings
 from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions
-from mosaicmr.diffusion.bank import patient_slices
+from mosaicmr.diffusion.bank import BankSettings, patient_slices, simulate_shard
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, partition_simulated
 from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, facts_of, write_prompt
@@ -72,6 +72,14 @@ def simulate(anatomy: Anatomy, name: str, patients: int, settings: SliceSettings
         patients=np.array(owners),
         pixel_size=settings.pixel_size,
     )
+
+
+def simulate_random_contrast(anatomy: Anatomy, count: int, view: tuple[int, float]) -> np.ndarray:
+    """Slices float32 [n, 4, H, W] in [0, 1], each of a head of its own, as pretraining's banks of them; view: side in
+    pixels and their size in mm."""
+    bank = BankSettings("slices", 1, count, *view, free_contrast=0.0, unet=True)
+    images = simulate_shard(anatomy, bank, derive_seed(SEED, "benchmark", "random contrast"), 0)["images"]
+    return images.astype(np.float32) / 255
 
 
 def partition(phantoms: Phantoms) -> np.ndarray:

@@ -12,8 +12,16 @@ import torch
 from torch import nn
 
 from benchmarks.base_figures.bench import CPU, Bench, in_brain, lay_out
-from benchmarks.base_figures.phantoms import SEED, Phantoms, measure_facts, partition, write_prompts
+from benchmarks.base_figures.phantoms import (
+    SEED,
+    Phantoms,
+    measure_facts,
+    partition,
+    simulate_random_contrast,
+    write_prompts,
+)
 from benchmarks.base_figures.pictures import sample_sheet
+from benchmarks.base_figures.reconstruction import reconstruct
 from benchmarks.base_figures.record import Figure
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
 from mosaicmr.diffusion.pretraining import MODALITIES
@@ -35,23 +43,29 @@ def frechet_ratio(bench: Bench) -> Figure:
 
     Samples are drawn for the layouts and prompts of the first phantoms and compared with the second, as the first
     phantoms' own slices are for the floor: the same numbers of slices on all sides, because the distance depends on it.
+    Beside it, what a base without fault would reach that drew slices of random contrast, as pretraining has
+    beside phantoms, and one whose autoencoder is this one's.
     """
     count = min(len(bench.first), len(bench.second))
     first, second, samples = bench.first.keep(count), bench.second.keep(count), bench.samples[:count]
     network = load_efficientnet()
-    drawn, own, others = (
-        efficientnet_features(network, images) for images in (in_brain(samples, first), first.images, second.images)
-    )
+    sets = {
+        "distance": in_brain(samples, first),
+        "floor": first.images,
+        "autoencoded": in_brain(reconstruct(bench.codec, first.images), first),
+        "random_contrast": simulate_random_contrast(bench.anatomy, count, bench.amounts.coarse),
+    }
+    features = {name: efficientnet_features(network, images) for name, images in sets.items()}
+    drawn, own, others = features["distance"], features["floor"], efficientnet_features(network, second.images)
 
     def ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
         return mean_frechet(drawn[ours], others[theirs]) / mean_frechet(own[ours], others[theirs])
 
     value, low, high, _ = jackknife_interval(ratio, first.patients, second.patients, seed=SEED, minimum=0.0)
-    pairs = {"distance": drawn, "floor": own}
-    parts = {name: {"mean": mean_frechet(features, others)} for name, features in pairs.items()}
+    parts = {name: {"mean": mean_frechet(seen, others)} for name, seen in features.items()}
     for index, modality in enumerate(MODALITIES):
-        for name, features in pairs.items():
-            parts[name][modality] = frechet_distance(features[:, index], others[:, index])
+        for name, seen in features.items():
+            parts[name][modality] = frechet_distance(seen[:, index], others[:, index])
     # As drawn, before synthesis sets it to 0: a base whose black is grey would otherwise go unseen.
     parts["background"] = float(samples.astype(np.float32).mean(1)[first.brain == 0].mean())
     parts["patients_compared_with"] = len(np.unique(second.patients))

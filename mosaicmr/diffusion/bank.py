@@ -40,6 +40,11 @@ class BankSettings:
     free_contrast: float
     unet: bool
 
+    @property
+    def random_contrast(self) -> bool:
+        """Whether contrast varies more than between scanners."""
+        return self.source == "slices"
+
 
 def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: int) -> dict[str, np.ndarray]:
     """Arrays of shard `index`.

@@ -14,6 +14,7 @@ from mosaicmr.partition.tessellation import TessellationSettings, measure_cells,
 SIMULATED_CLASSES = (NECROSIS, OEDEMA, ENHANCING)
 MOST_HEALTHY_DOMAINS = 5
 SILENT = 0.1  # share of prompts without a word on how the tumour looks
+UNTOLD = 0.2  # share of prompts of slices of random contrast that do not say so
 TESSELLATION = TessellationSettings(cells=400, iterations=5, grey_weight=1.0, density_power=1.0, min_fragment_area=12.0)
 
 
@@ -54,7 +55,8 @@ def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: S
     """A prompt for one slice, and which modalities it asks for (bool [M]).
 
     All modalities in half of the draws, else a random subset; the whole slice in half, else one domain's texture; in a
-    tenth nothing is said of how the tumour looks.
+    tenth nothing is said of how the tumour looks. Four in five prompts say that contrast is random where it is: so that
+    a prompt that does not gets contrast as scanners give it, unless what it asks of the tumour is not to be had so.
     """
     present = np.ones(len(modalities), bool)
     if generator.random() < 0.5:
@@ -62,6 +64,8 @@ def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: S
         present[generator.integers(len(modalities))] = True
     if generator.random() < SILENT:
         facts = replace(facts, looks=())
+    if generator.random() < UNTOLD:
+        facts = replace(facts, random_contrast=False)
     domain = WHOLE
     if generator.random() < 0.5:
         names = [tumour.name for tumour in SIMULATED_CLASSES if tumour.value in facts.classes]
@@ -74,12 +78,13 @@ def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: S
 def condition_shard(
     shard: dict[str, np.ndarray],
     pixel_size: float,
+    random_contrast: bool,
     scale: AppearanceScale,
     generator: np.random.Generator,
     modalities: Sequence[str],
     draws: int,
 ) -> tuple[dict[str, np.ndarray], list[list[str]]]:
-    """Domain maps and prompts of one shard of the bank.
+    """Domain maps and prompts of one shard of the bank; `random_contrast` is said in prompts.
 
     Returns arrays `domains` uint8 [n, H, W], `healthy` uint8 [n] (K of each slice), `present` uint8 [n, draws, M],
     and the prompts, `draws` for each slice.
@@ -90,7 +95,7 @@ def condition_shard(
     ):
         domain_map, count = partition_simulated(images / 255.0, labels, brain, pixel_size, generator, modalities)
         looks = scale.describe(measure_regions(images / 255.0, labels, modalities, pixel_size))
-        facts = facts_of(labels, brain, float(level), pixel_size, looks)
+        facts = replace(facts_of(labels, brain, float(level), pixel_size, looks), random_contrast=random_contrast)
         drawn = [draw_prompt(facts, generator, modalities) for _ in range(draws)]
         domains.append(domain_map)
         healthy.append(count)

@@ -16,9 +16,9 @@ import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, tumour_fraction
+from mosaicmr.diffusion.look_reader import LOOKS, LookReader
 from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
-from mosaicmr.diffusion.prompt_reader import PromptReader
-from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, update_average
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
 from mosaicmr.errors import InputError
@@ -88,12 +88,12 @@ def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, te
     )
 
 
-def start_unet(settings: UNetSettings, data: UNetData, reader: PromptReader, seed: int) -> RegionalUNet:
+def start_unet(settings: UNetSettings, data: UNetData, reader: LookReader, seed: int) -> RegionalUNet:
     """The U-Net as its training begins, with the reader of its prompts."""
     torch.manual_seed(seed)
     unet = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
     spread_prompts(unet, data)
-    reader.install(unet)
+    unet.reader.load_state_dict(reader.state_dict())
     return unet
 
 

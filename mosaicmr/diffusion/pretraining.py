@@ -17,10 +17,11 @@ from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, condition_shard
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, encode_layout
+from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, start_unet, train_unet
-from mosaicmr.diffusion.prompt_reader import PromptReader, ReaderSettings, fit_reader
+from mosaicmr.diffusion.prompt_reader import FittedReader, ReaderSettings, fit_reader
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
 from mosaicmr.io import load_arrays, load_metadata, save_arrays, save_json, save_table
@@ -77,7 +78,7 @@ def pretrain(
     reader = _prompt_reader(encode_text, settings.reader, seed, work)
     sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
     with _journal("unet", progress_folder) as journal:
-        start = start_unet(settings.unet, sets[0], reader, seed)
+        start = start_unet(settings.unet, sets[0], reader.reader, seed)
         unet, unet_curve = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
     save_base(folder, codec, unet, scale, reader)
     save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
@@ -102,16 +103,18 @@ def _fit_autoencoder(
         return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device, journal)
 
 
-def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> PromptReader:
+def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> FittedReader:
     """The reader, trained once: a pretraining that was killed finds it in `work`."""
     path = work / "prompt_reader.safetensors"
     if not path.exists():
-        reader = fit_reader(encode_text, settings, MODALITIES, seed)
-        accuracy = {"brightness": str(reader.brightness), "texture": str(reader.texture)}
-        save_arrays(path, {name: getattr(reader, name).numpy() for name in ("attention", "values", "bias")}, accuracy)
+        fitted = fit_reader(encode_text, settings, MODALITIES, seed)
+        accuracy = {name: str(getattr(fitted, name)) for name in ("brightness", "texture")}
+        save_arrays(path, {name: weight.numpy() for name, weight in fitted.reader.named_buffers()}, accuracy)
     weights = {name: torch.from_numpy(value) for name, value in load_arrays(path).items()}
-    accuracy = {name: float(value) for name, value in load_metadata(path).items() if name in ("brightness", "texture")}
-    return PromptReader(**weights, **accuracy)
+    reader = LookReader(weights["projection"].shape[1], len(MODALITIES))
+    reader.load_state_dict(weights)
+    accuracy = load_metadata(path)
+    return FittedReader(reader, float(accuracy["brightness"]), float(accuracy["texture"]))
 
 
 def _journal(name: str, folder: Path | None) -> Journal:
@@ -161,7 +164,7 @@ def build_unet_sets(
             prepared = work / "prepared" / name / path.name
             if not prepared.exists():
                 generator = numpy_generator(seed, "conditions", name, path.name)
-                save_arrays(prepared, prepare_shard(path, banks[name].pixel_size, codec, scale, encode_text, generator))
+                save_arrays(prepared, prepare_shard(path, banks[name], codec, scale, encode_text, generator))
             arrays = {key: torch.from_numpy(value) for key, value in load_arrays(prepared).items()}
             parts.setdefault(banks[name].size, []).append(arrays)
     return [join_shards(shards) for _, shards in sorted(parts.items())]
@@ -169,7 +172,7 @@ def build_unet_sets(
 
 def prepare_shard(
     path: Path,
-    pixel_size: float,
+    bank: BankSettings,
     codec: Codec,
     scale: AppearanceScale,
     encode_text: TextEncoder,
@@ -177,7 +180,8 @@ def prepare_shard(
 ) -> dict[str, np.ndarray]:
     """What the U-Net sees of one shard: the arrays of `UNetData` by name."""
     shard = load_bank([path], ("images", "labels", "brain", "level"))
-    conditions, prompts = condition_shard(shard, pixel_size, scale, generator, MODALITIES, PROMPTS_PER_SLICE)
+    view = (bank.pixel_size, bank.random_contrast, scale, generator, MODALITIES, PROMPTS_PER_SLICE)
+    conditions, prompts = condition_shard(shard, *view)
     unique = sorted({prompt for drawn in prompts for prompt in drawn})
     row = {prompt: index + 1 for index, prompt in enumerate(unique)}
     embeddings, mask = embed_prompts(encode_text, unique)
@@ -193,25 +197,25 @@ def prepare_shard(
 
 
 def join_shards(shards: list[dict[str, torch.Tensor]]) -> UNetData:
-    """One training set of several shards; the empty prompt, which each has in row 0, is kept once."""
-    rows, offset = [], 0
+    """One training set of several shards; the empty prompt, which each has in row 0, is kept once.
+
+    Takes the tensors out of `shards`, so that they are not in memory twice.
+    """
+    rows, starts = [], [0]
     for shard in shards:
-        rows.append(shard["prompt"] + offset)
-        offset += len(shard["embeddings"]) - 1
+        rows.append(shard["prompt"] + starts[-1])
+        starts.append(starts[-1] + len(shard["embeddings"]) - 1)
     longest = max(shard["mask"].shape[1] for shard in shards)
     texts = {}
     for name in ("embeddings", "mask"):
-        parts = [shards[0][name][:1], *(shard[name][1:] for shard in shards)]
-        texts[name] = torch.cat([_lengthen(part, longest) for part in parts])
-    stacked = {name: torch.cat([shard[name] for shard in shards]) for name in ("latents", "layout", "present")}
+        example = shards[0][name]
+        texts[name] = example.new_zeros(starts[-1] + 1, longest, *example.shape[2:])
+        texts[name][0, : example.shape[1]] = example[0]
+        for shard, start in zip(shards, starts[:-1], strict=True):
+            part = shard.pop(name)
+            texts[name][start + 1 : start + len(part), : part.shape[1]] = part[1:]
+    stacked = {name: torch.cat([shard.pop(name) for shard in shards]) for name in ("latents", "layout", "present")}
     return UNetData(**stacked, prompt=torch.cat(rows), **texts)
-
-
-def _lengthen(tokens: torch.Tensor, length: int) -> torch.Tensor:
-    """Tokens [p, L] or [p, L, D] padded with zeros to `length`."""
-    padded = tokens.new_zeros(len(tokens), length, *tokens.shape[2:])
-    padded[:, : tokens.shape[1]] = tokens
-    return padded
 
 
 def _encode(images: np.ndarray, codec: Codec) -> np.ndarray:
@@ -225,7 +229,7 @@ def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Ten
     return torch.cat(maps).half()
 
 
-def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale, reader: PromptReader) -> None:
+def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale, reader: FittedReader) -> None:
     """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")

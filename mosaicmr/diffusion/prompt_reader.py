@@ -12,11 +12,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
+from mosaicmr.diffusion.look_reader import SIZES, LookReader
 from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, looks_of, write_prompt
-from mosaicmr.diffusion.regional_unet import ANSWERS, RegionalUNet, look_logits
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.diffusion.training import cosine_rate, set_rate
 from mosaicmr.errors import InputError
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 HELD_OUT = 0.1  # of the prompts, to measure the reader on
 NO_LOOK = 0.15  # probability that nothing is said of a class or, apart from that, of it in one modality
 ENCODED = 512  # prompts between two reports
-BRIGHTNESS = len(LEVELS) + 1
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,15 @@ class ReaderSettings:
 
 
 @dataclass(frozen=True)
-class PromptReader:
-    """What `look_logits` takes (float32, see there), and how often it is right on prompts that it never saw.
+class FittedReader:
+    """A reader, and how often it is right on prompts that it never saw.
 
     brightness, texture: accuracy from 0 to 1 where the prompt says something of a class in a modality.
     """
 
-    attention: Tensor
-    values: Tensor
-    bias: Tensor
+    reader: LookReader
     brightness: float
     texture: float
-
-    def install(self, unet: RegionalUNet) -> None:
-        """Give a U-Net this reader; changes `unet`."""
-        for name in ("attention", "values", "bias"):
-            getattr(unet, f"reader_{name}").copy_(getattr(self, name))
 
 
 def random_looks(classes: Sequence[int], generator: np.random.Generator, modalities: Sequence[str]) -> tuple[Look, ...]:
@@ -87,8 +80,10 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
         position=str(position) if present else "",
         classes=tuple(present),
         looks=random_looks(present, generator, modalities),
+        random_contrast=generator.random() < 0.5,
     )
-    asked = [modality for modality in modalities if generator.random() < 0.8] or list(modalities)
+    everything = generator.random() < 0.5
+    asked = [modality for modality in modalities if everything or generator.random() < 0.5] or list(modalities)
     names = [tumour.name for tumour in TUMOUR_CLASSES if tumour.value in present] + ["healthy1", "healthy2"]
     domain = WHOLE if generator.random() < 0.6 else str(generator.choice(names))
     said = np.zeros((len(TUMOUR_CLASSES), len(modalities), 2), np.int64)
@@ -100,7 +95,7 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
 
 def fit_reader(
     encode_text: TextEncoder, settings: ReaderSettings, modalities: Sequence[str], seed: int
-) -> PromptReader:
+) -> FittedReader:
     """Train a reader of `modalities` on prompts written for it. Raises InputError if the loss is no longer finite."""
     generator = numpy_generator(seed, "prompt reader")
     drawn = [draw_labelled_prompt(generator, modalities) for _ in range(settings.prompts)]
@@ -112,29 +107,26 @@ def fit_reader(
     states, mask = (torch.cat(arrays) for arrays in zip(*encoded, strict=True))
     said = torch.from_numpy(np.stack([answers for _, answers in drawn]))
     held_out = max(1, round(HELD_OUT * settings.prompts))
-    weights = _train(states[held_out:], mask[held_out:], said[held_out:], settings, seed)
-    brightness, texture = _accuracy(weights, states[:held_out], mask[:held_out], said[:held_out])
+    reader = LookReader(states.shape[-1], len(modalities))
+    _train(reader, states[held_out:], mask[held_out:], said[held_out:], settings, seed)
+    brightness, texture = _accuracy(reader, states[:held_out], mask[:held_out], said[:held_out])
     logger.info("the reader is right on %.3f of brightness words, %.3f of texture words", brightness, texture)
-    return PromptReader(*weights, brightness, texture)
+    return FittedReader(reader, brightness, texture)
 
 
-def _train(
-    states: Tensor, mask: Tensor, said: Tensor, settings: ReaderSettings, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    kinds, width = said.shape[1:3], states.shape[-1]
+def _train(reader: LookReader, states: Tensor, mask: Tensor, said: Tensor, settings: ReaderSettings, seed: int) -> None:
+    """Train a reader from random weights; changes its buffers."""
     generator = torch_generator(seed, "prompt reader")
-    attention = nn.Parameter(torch.randn(*kinds, width, generator=generator) / width)
-    values = nn.Parameter(torch.randn(*kinds, ANSWERS, width, generator=generator) / width)
-    bias = nn.Parameter(torch.zeros(*kinds, ANSWERS))
-    optimizer = torch.optim.AdamW([attention, values, bias], settings.learning_rate)
+    weights = {name: nn.Parameter(_start(name, buffer, generator)) for name, buffer in reader.named_buffers()}
+    optimizer = torch.optim.AdamW(weights.values(), settings.learning_rate)
     steps = range(settings.steps)
     for step in progress(steps, len(steps), "training the prompts' reader"):
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=20))
         rows = torch.randint(len(states), (settings.batch_size,), generator=generator)
         longest = int(mask[rows].sum(1).max())
-        logits = look_logits(states[rows, :longest].float(), mask[rows, :longest], attention, values, bias)
-        answers = said[rows]
-        loss = _loss(logits[..., :BRIGHTNESS], answers[..., 0]) + _loss(logits[..., BRIGHTNESS:], answers[..., 1])
+        logits = functional_call(reader, weights, (states[rows, :longest].float(), mask[rows, :longest]))
+        questions = zip(logits.split(SIZES, -1), said[rows].unbind(-1), strict=True)
+        loss = sum(_loss(*question) for question in questions)
         if not math.isfinite(loss.item()):
             raise InputError(
                 f"Training of the prompts' reader gave a loss of {loss.item()} in step {step + 1} with "
@@ -142,8 +134,16 @@ def _train(
             )
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimizer.step()
-    return attention.detach(), values.detach(), bias.detach()
+    reader.load_state_dict({name: weight.detach() for name, weight in weights.items()})
+
+
+def _start(name: str, buffer: Tensor, generator: torch.Generator) -> Tensor:
+    """Random weights of the size that keeps what they are applied to; no bias."""
+    if name == "bias":
+        return torch.zeros_like(buffer)
+    return torch.randn(buffer.shape, generator=generator) / math.sqrt(buffer.shape[-1])
 
 
 def _loss(logits: Tensor, answers: Tensor) -> Tensor:
@@ -155,9 +155,9 @@ def _loss(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _accuracy(weights: tuple[Tensor, ...], states: Tensor, mask: Tensor, said: Tensor) -> tuple[float, float]:
+def _accuracy(reader: LookReader, states: Tensor, mask: Tensor, said: Tensor) -> tuple[float, float]:
     batches = [slice(start, start + ENCODED) for start in range(0, len(states), ENCODED)]
-    logits = torch.cat([look_logits(states[rows].float(), mask[rows], *weights) for rows in batches])
-    found = torch.stack([logits[..., :BRIGHTNESS].argmax(-1), logits[..., BRIGHTNESS:].argmax(-1)], -1)
+    logits = torch.cat([reader(states[rows].float(), mask[rows]) for rows in batches])
+    found = torch.stack([answers.argmax(-1) for answers in logits.split(SIZES, -1)], -1)
     right = (found == said)[said[..., 0] > 0].double().mean(0)
     return float(right[0]), float(right[1])

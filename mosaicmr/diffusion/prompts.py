@@ -45,7 +45,8 @@ class SliceFacts:
     level: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
     side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
     a tumour. classes: canonical values of the tumour classes present, rising. looks: how they look in each modality, as
-    far as that was measured.
+    far as that was measured. random_contrast: whether tissue shows contrast that no scanner need give, which only
+    simulated slices do.
     """
 
     level: float
@@ -55,6 +56,7 @@ class SliceFacts:
     position: str
     classes: tuple[int, ...]
     looks: tuple[Look, ...] = ()
+    random_contrast: bool = False
 
 
 def facts_of(
@@ -98,12 +100,15 @@ def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> s
     """
     known = list(MODALITY_WORDS)
     modalities = sorted(modalities, key=lambda name: known.index(name) if name in known else len(known))
-    drawn = ", ".join(MODALITY_WORDS.get(modality, modality) for modality in modalities)
-    sentence = (
-        f"{domain_words(domain)}, axial brain MRI of {round(facts.pixel_size, 2):g} mm, {drawn}, level of the "
-        f"{level_words(facts.level)}, {tumour_words(facts)}"
-    )
-    return ". ".join([sentence, *look_words(domain, facts, modalities)])
+    phrases = [
+        domain_words(domain),
+        f"axial brain MRI of {round(facts.pixel_size, 2):g} mm",
+        *(MODALITY_WORDS.get(modality, modality) for modality in modalities),
+        *(["random contrast"] if facts.random_contrast else []),
+        f"level of the {level_words(facts.level)}",
+        tumour_words(facts),
+    ]
+    return ". ".join([", ".join(phrases), *look_words(domain, facts, modalities)])
 
 
 def prompt_table(

@@ -13,17 +13,12 @@ import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
+from torch.func import functional_call
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, class_fractions
+from mosaicmr.diffusion.look_reader import LookReader, word_probabilities
 
-LOOKS = len(LEVELS) + len(TEXTURES)  # channels for each modality: one for each word
-ANSWERS = LOOKS + 2  # each of the two questions may have been left open
-UNSAID = (0, 1 + len(LEVELS))  # their places among the answers
-SURELY = 10.0  # a logit
 MARKERS = 2  # tokens of an empty prompt: its beginning and its end
-READER = ("reader_attention", "reader_values", "reader_bias")
 GAIN = 3.0  # of the channels, so that an optimiser with normalised steps learns to use them soon
 
 
@@ -31,9 +26,8 @@ class RegionalUNet(UNet2DConditionModel):
     """A UNet2DConditionModel with attention to the prompt, its mean state beside the timestep, and its looks on pixels.
 
     The sample is the noisy latents of `modalities` modalities and the 24 channels of the layout; `in_channels` counts
-    the 5 channels a modality of the looks too, which the network adds itself. The buffers `reader_*` hold the reader of
-    the prompts, float [T, M, ...] for T = 4 tumour classes and M modalities (see `look_logits`); at first it finds that
-    nothing was said.
+    the 5 channels a modality of the looks too, which the network adds itself. `reader` reads the prompts; until one was
+    trained, it finds that nothing was said.
     """
 
     @register_to_config
@@ -63,11 +57,7 @@ class RegionalUNet(UNet2DConditionModel):
             attention_head_dim=attention_head_dim,
             norm_num_groups=norm_num_groups,
         )
-        kinds = len(TUMOUR_CLASSES), modalities
-        self.register_buffer("reader_attention", torch.zeros(*kinds, cross_attention_dim))
-        self.register_buffer("reader_values", torch.zeros(*kinds, ANSWERS, cross_attention_dim))
-        self.register_buffer("reader_bias", torch.zeros(*kinds, ANSWERS))
-        self.reader_bias[..., UNSAID] = SURELY
+        self.reader = LookReader(cross_attention_dim, modalities)
 
     def forward(
         self,
@@ -94,8 +84,7 @@ class RegionalUNet(UNet2DConditionModel):
     def keep_modalities(self, kept: Sequence[int]) -> None:
         """Leave only these modalities' answers to the reader, in this order; changes the network's own configuration,
         but not its convolutions."""
-        for name in READER:
-            self.register_buffer(name, getattr(self, name)[:, list(kept)])
+        self.reader.keep_modalities(kept)
         self.register_to_config(modalities=len(kept))
 
     def read(self, states: Tensor, mask: Tensor | None) -> Tensor:
@@ -103,29 +92,10 @@ class RegionalUNet(UNet2DConditionModel):
         mask = torch.ones_like(states[..., 0]) if mask is None else mask
         # In half precision the attention of the reader would blur.
         with torch.autocast(states.device.type, enabled=False):
-            weights = (getattr(self, name).float() for name in READER)
-            words = word_probabilities(look_logits(states.float(), mask, *weights))
+            weights = {name: weight.float() for name, weight in self.reader.named_buffers()}
+            words = word_probabilities(functional_call(self.reader, weights, (states.float(), mask)))
         # The reader never saw an empty prompt, and would find words in it.
         return words * ((mask != 0).sum(1) > MARKERS)[:, None, None, None]
-
-
-def look_logits(states: Tensor, mask: Tensor, attention: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Logits float32 [n, T, M, 7] of what prompts say of each tumour class in each modality.
-
-    states: [n, L, D], of a text encoder; mask: [n, L], nonzero on tokens; attention: [T, M, D], scores tokens; values:
-    [T, M, 7, D] and bias: [T, M, 7] turn the attended state into logits: brightness not said, dark, intermediate,
-    bright; texture not said, homogeneous, heterogeneous.
-    """
-    scores = torch.einsum("nld,tmd->ntml", states, attention)
-    scores = scores.masked_fill((mask == 0)[:, None, None], torch.finfo(scores.dtype).min)
-    attended = torch.einsum("ntml,nld->ntmd", scores.softmax(-1), states)
-    return torch.einsum("ntmd,tmad->ntma", attended, values) + bias
-
-
-def word_probabilities(logits: Tensor) -> Tensor:
-    """The probabilities [..., 5] of the words in LEVELS and TEXTURES, of logits [..., 7] of `look_logits`."""
-    brightness, texture = logits.split([len(LEVELS) + 1, len(TEXTURES) + 1], -1)
-    return torch.cat([brightness.softmax(-1)[..., 1:], texture.softmax(-1)[..., 1:]], -1)
 
 
 def look_maps(words: Tensor, layout: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from mosaicmr.errors import InputError
 logger = logging.getLogger(__name__)
 
 BUNDLED_ENCODER = "all-MiniLM-L6-v2"
-BUNDLED_LENGTH = 216  # tokens; the longest prompts of our templates have 213
+BUNDLED_LENGTH = 217  # tokens, as many as the longest prompts of our templates have
 CLIP_WINDOWS = 3  # of 75 tokens; the longest prompts of our templates have 193
 BATCH = 64  # prompts encoded at once
 
@@ -28,7 +28,7 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
 
     model: a bundled base, a Stable Diffusion folder or a hub id. Returns a function from n prompts to embeddings
     float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the
-    CPU, embeddings 0 where the mask is. L is fixed: 216 tokens (D = 384) for the bundled encoder, whose padding is
+    CPU, embeddings 0 where the mask is. L is fixed: 217 tokens (D = 384) for the bundled encoder, whose padding is
     masked; 3 windows of 77 tokens for CLIP, which takes no more at once. Each window is encoded alone, from its own
     beginning to its own end, and counts with all of its tokens, because Stable Diffusion was trained to attend to its
     padding; windows that a prompt does not need are masked. Longer prompts are cut, with a warning.

@@ -12,7 +12,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
+from mosaicmr.diffusion.look_reader import LOOKS
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.errors import InputError
 
 

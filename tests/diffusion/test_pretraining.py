@@ -11,6 +11,7 @@ import torch
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.base import load_codec, load_unet
+from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.muon import MuonWithAdamW
 from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import AutoencoderSettings, train_autoencoder
@@ -25,9 +26,8 @@ from mosaicmr.diffusion.pretrain_unet import (
     train_unet,
     training_loss,
 )
-from mosaicmr.diffusion.pretraining import PretrainingSettings, pretrain
-from mosaicmr.diffusion.prompt_reader import PromptReader, ReaderSettings
-from mosaicmr.diffusion.regional_unet import ANSWERS
+from mosaicmr.diffusion.pretraining import PretrainingSettings, join_shards, pretrain
+from mosaicmr.diffusion.prompt_reader import ReaderSettings
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
@@ -50,8 +50,7 @@ UNET = UNetSettings(
     timestep_shift=2.0,
     checkpoint_every=2,
 )
-# Of states of width 8.
-READS_NOTHING = PromptReader(torch.zeros(4, 4, 8), torch.zeros(4, 4, ANSWERS, 8), torch.zeros(4, 4, ANSWERS), 0.0, 0.0)
+READS_NOTHING = LookReader(8, modalities=4)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,9 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
     assert unet.config.out_channels == 2 * codec.channels
     assert (tmp_path / "base" / "training" / "unet.parquet").exists()
     fitted = load_arrays(tmp_path / "work" / "prompt_reader.safetensors")
-    np.testing.assert_allclose(load_unet(tmp_path / "base", ["T2"]).reader_values, fitted["values"][:, 3:], atol=1e-3)
+    shipped = load_unet(tmp_path / "base", ["T2"]).reader
+    np.testing.assert_allclose(shipped.values, fitted["values"][:, 3:], atol=1e-3)
+    np.testing.assert_allclose(shipped.projection, fitted["projection"], atol=1e-3)
     assert np.abs(fitted["values"]).max() > 0.01
 
 
@@ -216,3 +217,25 @@ def test_the_learning_rate_rises_then_falls() -> None:
     rates = [cosine_rate(step, 100, 1.0, warmup=10) for step in range(100)]
     assert rates[0] < rates[9] == max(rates)
     assert rates[-1] < 0.05
+
+
+def test_shards_of_prompts_of_different_lengths_become_one_set():
+    def shard(count: int, length: int, first: int) -> dict[str, torch.Tensor]:
+        """One slice a prompt; the state of prompt i is `first` + i in all tokens, 0 for the empty one."""
+        values = torch.cat([torch.zeros(1), first + torch.arange(count)])
+        return {
+            "latents": values[1:, None, None, None].half(),
+            "layout": torch.zeros(count, 24, 1, 1).half(),
+            "present": torch.ones(count, 1, 4, dtype=torch.bool),
+            "prompt": 1 + torch.arange(count)[:, None],
+            "embeddings": values[:, None, None].expand(-1, length, 2).half(),
+            "mask": torch.ones(count + 1, length, dtype=torch.uint8),
+        }
+
+    joined = join_shards([shard(2, 5, 10), shard(3, 4, 20), shard(1, 6, 30)])
+    assert joined.embeddings.shape == (7, 6, 2)
+    assert (joined.embeddings[0] == 0).all()
+    for latents, (row,) in zip(joined.latents, joined.prompt, strict=True):
+        told = joined.embeddings[row][joined.mask[row] > 0]
+        assert (told == latents.item()).all()
+    assert joined.mask.sum(1).tolist() == [5, 5, 5, 4, 4, 4, 6]

@@ -41,14 +41,12 @@ def vector_of(word: str) -> torch.Tensor:
     return torch.from_numpy(0.3 * generator.standard_normal(48)).float()
 
 
-def encode_words_in_sections(prompts):
-    """States that tell each word, and the last one before it that ends with a colon: quick, and enough to read by."""
-    states, mask = torch.zeros(len(prompts), 90, 96), torch.zeros(len(prompts), 90, dtype=torch.uint8)
+def encode_words(prompts):
+    """States that tell each word and nothing of those around it: the reader has to find out whose word it is."""
+    states, mask = torch.zeros(len(prompts), 90, 48), torch.zeros(len(prompts), 90, dtype=torch.uint8)
     for row, prompt in enumerate(prompts):
-        section = ""
         for place, word in enumerate(["", *prompt.replace(",", "").split(" ")]):
-            section = word if word.endswith(":") else section
-            states[row, place] = torch.cat([vector_of(word), vector_of(section)])
+            states[row, place] = vector_of(word)
             mask[row, place] = 1
     return states, mask
 
@@ -63,10 +61,10 @@ def test_states_that_are_not_finite_end_the_training():
 
 
 def test_a_reader_learns_to_read_and_is_the_same_for_the_same_seed():
-    settings = ReaderSettings(prompts=600, steps=600, batch_size=32, learning_rate=0.03)
-    reader = fit_reader(encode_words_in_sections, settings, ["FLAIR"], seed=1)
+    settings = ReaderSettings(prompts=600, steps=500, batch_size=32, learning_rate=0.003)
+    fitted = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
     # By chance a third and a half.
-    assert reader.brightness > 0.8
-    assert reader.texture > 0.8
-    again = fit_reader(encode_words_in_sections, settings, ["FLAIR"], seed=1)
-    assert torch.equal(reader.values, again.values)
+    assert fitted.brightness > 0.9
+    assert fitted.texture > 0.9
+    again = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
+    assert torch.equal(fitted.reader.values, again.reader.values)

@@ -105,8 +105,9 @@ def test_the_longest_prompt_fits_the_text_encoder():
     tokenizer.no_padding()
     modalities = ("FLAIR", "T1", "T1ce", "T2")
     looks = tuple(Look(value, modality, 1, 1) for value in (1, 2, 3, 4) for modality in modalities)
+    classes = (1, 2, 3, 4)
     prompts = [
-        write_prompt("whole", SliceFacts(level, size, area, side, position, (1, 2, 3, 4), looks), modalities)
+        write_prompt("whole", SliceFacts(level, size, area, side, position, classes, looks, True), modalities)
         for level in (0.1, 0.3, 0.5, 0.6, 0.7, 0.9)
         for size in (1.0, 1.5, 0.46875, 0.488281, 0.859375)
         for area in (100.0, 900.0, 3000.0)

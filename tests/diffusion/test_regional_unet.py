@@ -5,45 +5,16 @@ import torch
 
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES
 from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
-from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
+from mosaicmr.diffusion.appearance import LEVELS
 from mosaicmr.diffusion.base import load_unet
 from mosaicmr.diffusion.conditioning import encode_layout
-from mosaicmr.diffusion.regional_unet import (
-    ANSWERS,
-    GAIN,
-    LOOKS,
-    RegionalUNet,
-    look_logits,
-    look_maps,
-    word_probabilities,
-)
+from mosaicmr.diffusion.look_reader import LOOKS
+from mosaicmr.diffusion.regional_unet import GAIN, RegionalUNet, look_maps
 from mosaicmr.diffusion.unet import predict
 from tests.support.tiny_models import MODALITIES, TINY
 
 CLASSES = len(TUMOUR_CLASSES)
 FLAIR, T2 = MODALITIES.index("FLAIR"), MODALITIES.index("T2")
-
-
-def test_the_reader_gives_each_kind_the_words_of_the_token_that_it_attends_to():
-    # Token 1 stands for "oedema, T2: bright heterogeneous"; nothing else is said.
-    states = torch.eye(3)[None]
-    attention, values = torch.zeros(CLASSES, len(MODALITIES), 3), torch.zeros(CLASSES, len(MODALITIES), ANSWERS, 3)
-    bias = torch.zeros(CLASSES, len(MODALITIES), ANSWERS)
-    bias[..., 0] = bias[..., 1 + len(LEVELS)] = 5.0
-    oedema = OEDEMA.value - 1
-    attention[oedema, T2, 1] = 100.0
-    values[oedema, T2, 1 + LEVELS.index("bright"), 1] = 50.0
-    values[oedema, T2, 2 + len(LEVELS) + TEXTURES.index("heterogeneous"), 1] = 50.0
-    words = word_probabilities(look_logits(states, torch.ones(1, 3), attention, values, bias))
-    assert words.shape == (1, CLASSES, len(MODALITIES), LOOKS)
-    said = torch.zeros(LOOKS)
-    said[LEVELS.index("bright")] = said[len(LEVELS) + TEXTURES.index("heterogeneous")] = 1.0
-    torch.testing.assert_close(words[0, oedema, T2], said, atol=1e-4, rtol=0)
-    words[0, oedema, T2] = 0.0
-    assert words.max() < 0.02
-
-    hidden = word_probabilities(look_logits(states, torch.tensor([[1, 0, 1]]), attention, values, bias))
-    assert hidden.max() < 0.02
 
 
 def test_words_lie_on_the_pixels_of_their_class():

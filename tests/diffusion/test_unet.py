@@ -34,7 +34,7 @@ def test_a_subset_of_modalities_computes_what_the_full_model_does_with_the_other
 
     everything = load_unet(base, MODALITIES)
     absent = [index for index, modality in enumerate(MODALITIES) if modality not in subset]
-    everything.reader_bias[:, absent] = SAYS_NOTHING
+    everything.reader.bias[:, absent] = SAYS_NOTHING
     full = predict(everything, all_latents, TIMESTEPS, embeddings, mask, layout)
     part = predict(load_unet(base, subset), latents, TIMESTEPS, embeddings, mask, layout)
 

@@ -15,7 +15,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-from mosaicmr.diffusion.regional_unet import LOOKS, RegionalUNet
+from mosaicmr.diffusion.look_reader import LOOKS
+from mosaicmr.diffusion.regional_unet import RegionalUNet
 
 MODALITIES = ["FLAIR", "T1", "T1ce", "T2"]
 LATENT_CHANNELS = 2  # of the tiny bundled base, for one modality
@@ -44,8 +45,9 @@ def make_tiny_base(folder: str | Path) -> Path:
         cross_attention_dim=384,
         **TINY,
     )
-    for weights in (unet.reader_attention, unet.reader_values):
-        weights.normal_(std=0.05)
+    for name, weights in unet.reader.named_buffers():
+        if name != "bias":
+            weights.normal_(std=0.1)
     unet.half().save_pretrained(folder / "unet")
     _noise_schedule().save_pretrained(folder / "scheduler")
     facts = {
