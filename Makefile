@@ -20,7 +20,7 @@ venv: .venv/.installed ## set up .venv with the versions of requirements.lock
 	bash tools/install.sh
 	touch $@
 
-demo: venv ## run the embedded default: simulated patients, about ten minutes on two cores
+demo: venv ## run the embedded default: simulated patients, about a quarter of an hour on two cores
 	snakemake --cores $(CORES)
 	@echo "The demo is complete: results/demo/report.html, results/demo/summary.json, results/demo/figures/"
 
