@@ -43,8 +43,8 @@ def frechet_ratio(bench: Bench) -> Figure:
 
     Samples are drawn for the layouts and prompts of the first phantoms and compared with the second, as the first
     phantoms' own slices are for the floor: the same numbers of slices on all sides, because the distance depends on it.
-    Beside it, what a base without fault would reach that drew slices of random contrast, as pretraining has
-    beside phantoms, and one whose autoencoder is this one's.
+    Beside it, the distances of the first phantoms' slices that went through the autoencoder, and of simulated slices of
+    random contrast, which pretraining has beside phantoms.
     """
     count = min(len(bench.first), len(bench.second))
     first, second, samples = bench.first.keep(count), bench.second.keep(count), bench.samples[:count]
