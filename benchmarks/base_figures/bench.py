@@ -28,7 +28,6 @@ from mosaicmr.synthesis.inputs import Embeddings, Layouts
 from mosaicmr.synthesis.sampling import ddim_schedule
 
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config" / "config.yaml"
-STEPS = 20  # of DDIM, as the target for the seconds of sampling has them
 CPU = torch.device("cpu")
 
 
@@ -42,7 +41,7 @@ class Bench:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The default configuration, whose guidance, partition and segmenter are used."""
+        """The default configuration, whose sampling, partition and segmenter are used."""
         return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
 
     @cached_property
@@ -123,15 +122,15 @@ class Bench:
         layouts = lay_out(phantoms, domains, prompts)
         return self.draw_layouts(self.sampler(prompts), self.denoiser, layouts, Start())
 
-    def sampler(self, prompts: list[str]) -> Sampler:
-        """The base's sampler with the embeddings of some prompts."""
+    def sampler(self, prompts: list[str], steps: int | None = None) -> Sampler:
+        """The base's sampler with the embeddings of some prompts; by default as many steps as the configuration has."""
         unique = sorted(set(prompts))
         states, mask = embed_prompts(self.encode_text, unique)
         rows = {prompt: index + 1 for index, prompt in enumerate(unique)}
         embeddings = Embeddings(states.numpy(), mask.numpy(), rows)
-        schedule = ddim_schedule(load_noise_schedule(self.base), STEPS)
-        scale = self.config["synthesis"]["guidance_scale"]
-        return Sampler(self.codec, schedule, embeddings, scale, True, SEED, CPU)
+        settings = self.config["synthesis"]
+        schedule = ddim_schedule(load_noise_schedule(self.base), steps or settings["steps"])
+        return Sampler(self.codec, schedule, embeddings, settings["guidance_scale"], True, SEED, CPU)
 
     @staticmethod
     def draw_layouts(sampler: Sampler, denoiser: Denoiser, layouts: Layouts, start: Start) -> np.ndarray:

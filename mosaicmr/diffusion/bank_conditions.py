@@ -13,8 +13,9 @@ from mosaicmr.partition.tessellation import TessellationSettings, measure_cells,
 
 SIMULATED_CLASSES = (NECROSIS, OEDEMA, ENHANCING)
 MOST_HEALTHY_DOMAINS = 5
+FEWER = 0.3  # share of prompts that ask for some of the modalities only
 SILENT = 0.1  # share of prompts without a word on how the tumour looks
-UNTOLD = 0.2  # share of prompts of slices of random contrast that do not say so
+UNTOLD = 0.1  # share of prompts of slices of random contrast that do not say so
 TESSELLATION = TessellationSettings(cells=400, iterations=5, grey_weight=1.0, density_power=1.0, min_fragment_area=12.0)
 
 
@@ -54,12 +55,12 @@ def partition_simulated(
 def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
     """A prompt for one slice, and which modalities it asks for (bool [M]).
 
-    All modalities in half of the draws, else a random subset; the whole slice in half, else one domain's texture; in a
-    tenth nothing is said of how the tumour looks. Four in five prompts say that contrast is random where it is: so that
+    Some of the modalities in three of ten draws, else all; the whole slice in half, else one domain's texture; in a
+    tenth nothing is said of how the tumour looks. Nine in ten prompts say that contrast is random where it is: so that
     a prompt that does not gets contrast as scanners give it, unless what it asks of the tumour is not to be had so.
     """
     present = np.ones(len(modalities), bool)
-    if generator.random() < 0.5:
+    if generator.random() < FEWER:
         present = generator.random(len(modalities)) < 0.5
         present[generator.integers(len(modalities))] = True
     if generator.random() < SILENT:

@@ -23,8 +23,8 @@ SETTINGS = {
     "banks": {
         "contrasts": BANK | {"source": "slices", "unet": False},
         "slices": BANK | {"source": "slices"},
-        "fine": BANK | {"source": "slices", "size": 48, "pixel_size": 4.0},
-        "patients": BANK | {"source": "patients", "slices": 3},
+        "slices_1mm": BANK | {"source": "slices", "size": 48, "pixel_size": 4.0},
+        "volumes": BANK | {"source": "patients", "slices": 3},
     },
     "autoencoder": {"widths": [16, 16], "latent_channels": 2, "steps": 4, "checkpoint_every": 2},
     "reader": {"prompts": 40, "steps": 10},
