@@ -85,18 +85,24 @@ class Codec:
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Slices float32 [n, M, H, W] in [0, 1] of normalised latents [n, M * channels, h, w]; dark background is 0."""
+        images = self.decode_raw(latents).clamp(0, 1)
+        return torch.where(images < BACKGROUND_CEILING, torch.zeros_like(images), images)
+
+    def decode_raw(self, latents: torch.Tensor) -> torch.Tensor:
+        """As `decode`, but differentiable: neither clipped to [0, 1] nor with a background of 0."""
         n, stacked, height, width = latents.shape
         each = latents.to(self.device).float().reshape(-1, self.channels, height, width)
         each = each * self._column(self.std) + self._column(self.mean)
-        pixels = self.autoencoder.decode(each).sample
+        pixels = self.autoencoder.decode(each).sample.float()
         if self.colours > 1:
             pixels = pixels.mean(1, keepdim=True)
         pixels = F.pixel_shuffle(pixels, self.unshuffle)
         if self.transform is not None:
-            pixels = pixels + self.transform.decode(each)
+            # In float32 under autocast too: sixteen bits would cost more than the autoencoder's correction gains.
+            with torch.autocast(each.device.type, enabled=False):
+                pixels = pixels + self.transform.decode(each)
         images = (pixels + 1) / 2
-        images = images.reshape(n, stacked // self.channels, *images.shape[2:]).clamp(0, 1)
-        return torch.where(images < BACKGROUND_CEILING, torch.zeros_like(images), images)
+        return images.reshape(n, stacked // self.channels, *images.shape[2:])
 
     def _column(self, values: torch.Tensor) -> torch.Tensor:
         return values.to(self.device).reshape(1, -1, 1, 1)

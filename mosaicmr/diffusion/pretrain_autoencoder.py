@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from monai.losses.ssim_loss import SSIMLoss
 
 from mosaicmr.diffusion.patch_transform import PatchTransform
-from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, set_rate
+from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, require_finite, save_checkpoint, set_rate
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
 
@@ -72,6 +72,7 @@ def train_autoencoder(
     images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its curve (step, loss, its parts, seconds).
     Loss, on the reconstruction of a posterior sample: L1 of the pixels and of their differences to the next pixel,
     which keeps edges sharp, one minus SSIM, and the weighted KL divergence of each latent value.
+    Raises InputError if it is no longer finite.
     """
     torch.manual_seed(seed)
     model = build_autoencoder(settings).to(device).train()
@@ -82,8 +83,9 @@ def train_autoencoder(
     for step in range(first, settings.steps):
         set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "autoencoder", step)
-        batch = _draw(images, settings.batch_size, generator).to(device)
+        batch = draw_modalities(images, settings.batch_size, generator).to(device)
         loss, parts = _loss(model, transform, batch, settings.kl_weight, generator)
+        require_finite(loss.item(), step, "autoencoder", settings.learning_rate)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -97,8 +99,9 @@ def train_autoencoder(
     return model.eval(), pd.DataFrame(curve)
 
 
-def _draw(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:
-    """A batch of single modalities, float32 [batch, 1, H, W] in [0, 1], mirrored and with a random gamma."""
+def draw_modalities(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:
+    """A batch of single modalities of slices uint8 [n, M, H, W]: float32 [batch, 1, H, W] in [0, 1], half of them
+    mirrored, each with a random gamma."""
     rows = torch.randint(len(images), (batch_size,), generator=generator)
     modalities = torch.randint(images.shape[1], (batch_size,), generator=generator)
     batch = torch.from_numpy(np.stack([images[r, m] for r, m in zip(rows.tolist(), modalities.tolist(), strict=True)]))
@@ -122,11 +125,16 @@ def _loss(
     with torch.autocast(batch.device.type, torch.bfloat16):
         correction = model.decode(latents).sample
     images = (F.pixel_shuffle(correction.float(), UNSHUFFLE) + transform.decode(latents) + 1) / 2
+    loss, parts = reconstruction_loss(images, batch)
+    variance = posterior.var.float()
+    kl = 0.5 * ((linear + posterior.mean) ** 2 + variance - 1 - posterior.logvar.float()).mean()
+    return loss + kl_weight * kl, parts | {"kl": kl.item()}
+
+
+def reconstruction_loss(images: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """How far decoded images [n, 1, H, W] are from those of a batch, both about in [0, 1]: the loss and its parts."""
     l1 = (images - batch).abs().mean()
     edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))
     dissimilarity = SSIMLoss(spatial_dims=2)(images[::SSIM_EVERY], batch[::SSIM_EVERY])
-    variance = posterior.var.float()
-    kl = 0.5 * ((linear + posterior.mean) ** 2 + variance - 1 - posterior.logvar.float()).mean()
-    loss = l1 + edges + SSIM_WEIGHT * dissimilarity + kl_weight * kl
-    parts = {"l1": l1, "edges": edges, "dissimilarity": dissimilarity, "kl": kl}
-    return loss, {name: value.item() for name, value in parts.items()}
+    parts = {"l1": l1, "edges": edges, "dissimilarity": dissimilarity}
+    return l1 + edges + SSIM_WEIGHT * dissimilarity, {name: value.item() for name, value in parts.items()}

@@ -5,7 +5,6 @@ do: on a CPU that can afford a few thousand steps it is worth more than anything
 """
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, tumour_fraction
 from mosaicmr.diffusion.look_reader import LOOKS, LookReader
 from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
 from mosaicmr.diffusion.regional_unet import RegionalUNet
-from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, save_checkpoint, update_average
+from mosaicmr.diffusion.training import cosine_rate, load_checkpoint, require_finite, save_checkpoint, update_average
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
-from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import torch_generator
 
@@ -157,11 +155,7 @@ def train_unet(
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
         generator = torch_generator(seed, "unet", step)
         loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
-        if not math.isfinite(loss.item()):
-            raise InputError(
-                f"Pretraining of the U-Net gave a loss of {loss.item()} in step {step + 1} with "
-                f"pretrain.unet.learning_rate {settings.learning_rate:g}: expected a finite number; lower it."
-            )
+        require_finite(loss.item(), step, "unet", settings.learning_rate)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)

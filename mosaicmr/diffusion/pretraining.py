@@ -20,6 +20,7 @@ from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, encode_layout
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
+from mosaicmr.diffusion.pretrain_decoder import DecoderSettings, train_decoder
 from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, start_unet, train_unet
 from mosaicmr.diffusion.prompt_reader import FittedReader, ReaderSettings, fit_reader
 from mosaicmr.diffusion.regional_unet import RegionalUNet
@@ -35,10 +36,11 @@ PROMPTS_PER_SLICE = 2
 
 @dataclass(frozen=True)
 class PretrainingSettings:
-    """All of pretraining: the banks of simulated slices by name, the two networks, and the reader of the prompts."""
+    """All of pretraining: the banks of simulated slices by name, the networks, and the reader of the prompts."""
 
     banks: dict[str, BankSettings]
     autoencoder: AutoencoderSettings
+    decoder: DecoderSettings
     reader: ReaderSettings
     unet: UNetSettings
 
@@ -48,7 +50,11 @@ def settings_from(config: dict) -> PretrainingSettings:
     autoencoder, unet = (config[name] | {"widths": tuple(config[name]["widths"])} for name in ("autoencoder", "unet"))
     banks = {name: BankSettings(**bank) for name, bank in config["banks"].items()}
     return PretrainingSettings(
-        banks, AutoencoderSettings(**autoencoder), ReaderSettings(**config["reader"]), UNetSettings(**unet)
+        banks,
+        AutoencoderSettings(**autoencoder),
+        DecoderSettings(**config["decoder"]),
+        ReaderSettings(**config["reader"]),
+        UNetSettings(**unet),
     )
 
 
@@ -64,43 +70,52 @@ def pretrain(
     """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`.
 
     Whatever is found in `work` is taken as made by the same code, settings and seed: give others a folder of their own.
-    progress_folder: for the records of both trainings that `make progress` shows.
+    progress_folder: for the records of the trainings that `make progress` shows.
     """
     anatomy = load_anatomy()
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
-    transform, autoencoder, autoencoder_curve = _fit_autoencoder(
-        shards, settings.autoencoder, seed, work / "autoencoder.safetensors", device, progress_folder
-    )
+    codec, curves = _fit_codec(shards, settings, seed, work, device, progress_folder)
     banks = {name: bank for name, bank in settings.banks.items() if bank.unet}
     paths = {name: shards[name] for name in banks}
-    codec = normalised_codec(autoencoder, transform, load_bank(next(iter(paths.values()))[:1])["images"])
     scale = fit_appearance(paths, banks)
     reader = _prompt_reader(encode_text, settings.reader, seed, work)
     sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
     with _journal("unet", progress_folder) as journal:
         start = start_unet(settings.unet, sets[0], reader.reader, seed)
-        unet, unet_curve = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
+        unet, curves["unet"] = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
     save_base(folder, codec, unet, scale, reader)
-    save_table(folder / "training" / "autoencoder.parquet", autoencoder_curve)
-    save_table(folder / "training" / "unet.parquet", unet_curve)
+    for name, curve in curves.items():
+        save_table(folder / "training" / f"{name}.parquet", curve)
 
 
-def _fit_autoencoder(
+def _fit_codec(
     shards: Mapping[str, Sequence[Path]],
-    settings: AutoencoderSettings,
+    settings: PretrainingSettings,
     seed: int,
-    checkpoint: Path,
+    work: Path,
     device: str,
     progress_folder: Path | None,
-) -> tuple[PatchTransform, AutoencoderKL, pd.DataFrame]:
-    """Train the autoencoder on all banks of the smallest slices: batches are of one size."""
-    images = [load_bank(files)["images"] for files in shards.values()]
-    smallest = min(bank.shape[-1] for bank in images)
-    images = np.concatenate([bank for bank in images if bank.shape[-1] == smallest])
-    side = UNSHUFFLE * 2 ** (len(settings.widths) - 1)
-    transform = fit_patch_transform(images, settings.latent_channels, side)
+) -> tuple[Codec, dict[str, pd.DataFrame]]:
+    """Train the autoencoder, then its decoder alone, on all banks of the smallest slices: batches are of one size.
+
+    The first bank that the U-Net sees normalises the latents. Returns the codec, and the curves by name.
+    """
+    smallest = min(bank.size for bank in settings.banks.values())
+    files = [file for name, bank in settings.banks.items() if bank.size == smallest for file in shards[name]]
+    images = load_bank(files)["images"]
+    side = UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
+    transform = fit_patch_transform(images, settings.autoencoder.latent_channels, side)
     with _journal("autoencoder", progress_folder) as journal:
-        return transform, *train_autoencoder(images, transform, settings, seed, checkpoint, device, journal)
+        checkpoint = work / "autoencoder.safetensors"
+        autoencoder, curve = train_autoencoder(
+            images, transform, settings.autoencoder, seed, checkpoint, device, journal
+        )
+    normal = next(shards[name][:1] for name, bank in settings.banks.items() if bank.unet)
+    codec = normalised_codec(autoencoder, transform, load_bank(normal)["images"])
+    with _journal("decoder", progress_folder) as journal:
+        checkpoint = work / "decoder.safetensors"
+        decoder_curve = train_decoder(images, codec, settings.decoder, seed, checkpoint, device, journal)
+    return codec, {"autoencoder": curve, "decoder": decoder_curve}
 
 
 def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> FittedReader:

@@ -19,8 +19,7 @@ from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
 from mosaicmr.diffusion.look_reader import SIZES, LookReader
 from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, looks_of, write_prompt
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
-from mosaicmr.diffusion.training import cosine_rate, set_rate
-from mosaicmr.errors import InputError
+from mosaicmr.diffusion.training import cosine_rate, require_finite, set_rate
 from mosaicmr.seeds import numpy_generator, torch_generator
 from mosaicmr.stage import progress
 
@@ -127,11 +126,7 @@ def _train(reader: LookReader, states: Tensor, mask: Tensor, said: Tensor, setti
         logits = functional_call(reader, weights, (states[rows, :longest].float(), mask[rows, :longest]))
         questions = zip(logits.split(SIZES, -1), said[rows].unbind(-1), strict=True)
         loss = sum(_loss(*question) for question in questions)
-        if not math.isfinite(loss.item()):
-            raise InputError(
-                f"Training of the prompts' reader gave a loss of {loss.item()} in step {step + 1} with "
-                f"pretrain.reader.learning_rate {settings.learning_rate:g}: expected a finite number; lower it."
-            )
+        require_finite(loss.item(), step, "reader", settings.learning_rate)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights.values(), 1.0)

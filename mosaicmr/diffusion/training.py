@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from mosaicmr.errors import InputError
 from mosaicmr.io import load_metadata, write_atomically
 
 
@@ -24,6 +25,18 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give all parameter groups one learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def require_finite(loss: float, step: int, name: str, rate: float) -> None:
+    """Raise InputError if a loss of pretraining is no longer finite.
+
+    step: counted from 0. name: of the section of the config's `pretrain` that has the learning rate `rate`.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"Pretraining of the {name} gave a loss of {loss} in step {step + 1} with pretrain.{name}.learning_rate "
+            f"{rate:g}: expected a finite number; lower it."
+        )
 
 
 def save_checkpoint(

@@ -15,6 +15,7 @@ from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.muon import MuonWithAdamW
 from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import AutoencoderSettings, train_autoencoder
+from mosaicmr.diffusion.pretrain_decoder import DecoderSettings
 from mosaicmr.diffusion.pretrain_unet import (
     UNetData,
     UNetSettings,
@@ -37,6 +38,7 @@ from mosaicmr.monitoring.journal import Journal
 
 BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
 AUTOENCODER = AutoencoderSettings((16, 16), 2, 4, 2, 0.001, 0.0001, 2)
+DECODER = DecoderSettings(steps=3, batch_size=2, learning_rate=0.001, noise=0.2, checkpoint_every=2)
 READER = ReaderSettings(prompts=20, steps=3, batch_size=4, learning_rate=0.001)
 UNET = UNetSettings(
     (16, 32),
@@ -65,13 +67,14 @@ def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
         "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1),
         "patients": dataclasses.replace(BANK, source="patients", shards=1),
     }
-    settings = PretrainingSettings(banks, AUTOENCODER, READER, UNET)
+    settings = PretrainingSettings(banks, AUTOENCODER, DECODER, READER, UNET)
     pretrain(settings, load_bundled_encoder(), 1, tmp_path / "work", tmp_path / "base")
     codec = load_codec(tmp_path / "base")
     unet = load_unet(tmp_path / "base", ["T1ce", "FLAIR"])
     assert (codec.channels, codec.factor) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
-    assert (tmp_path / "base" / "training" / "unet.parquet").exists()
+    curves = {path.stem for path in (tmp_path / "base" / "training").iterdir()}
+    assert curves == {"autoencoder", "decoder", "unet"}
     fitted = load_arrays(tmp_path / "work" / "prompt_reader.safetensors")
     shipped = load_unet(tmp_path / "base", ["T2"]).reader
     np.testing.assert_allclose(shipped.values, fitted["values"][:, 3:], atol=1e-3)

@@ -27,6 +27,7 @@ SETTINGS = {
         "volumes": BANK | {"source": "patients", "slices": 3},
     },
     "autoencoder": {"widths": [16, 16], "latent_channels": 2, "steps": 4, "checkpoint_every": 2},
+    "decoder": {"steps": 4, "checkpoint_every": 2},
     "reader": {"prompts": 40, "steps": 10},
     "unet": {"widths": [16, 32], "steps": 600, "batch_size": 2, "checkpoint_every": 25},
 }
