@@ -80,6 +80,16 @@ def test_the_command_measures_a_base_and_says_that_quick_figures_are_quick(
     assert {path.stem for path in pictures.glob("*.png")} == expected
 
 
+def test_the_command_on_sampling_prints_a_row_for_each_pair_of_settings(base: Path, checkout: Path) -> None:
+    command = [sys.executable, str(checkout / "benchmarks" / "sampling.py"), "--quick", "--threads", "1"]
+    command += ["--base", str(base), "--patients", "3", "--steps", "1", "2", "--guidance", "1", "2.5"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("|")[1:-1] for line in run.stdout.splitlines() if line.startswith("| ")][1:]
+    assert [(int(row[0]), float(row[1])) for row in rows] == [(1, 1.0), (1, 2.5), (2, 1.0), (2, 2.5)]
+    assert all(float(row[2]) > 0 and 0 <= float(row[3]) <= 1 for row in rows)
+
+
 def test_slices_are_redrawn_from_half_noise_after_the_base_was_adapted(base: Path, subjects: Path) -> None:
     figure = MEASURES["half_noise_ssim_real"](Bench(base, subjects, QUICK))
     assert figure.patients == 2 and figure.parts["adaptation"]["subjects"] == 2
@@ -149,7 +159,9 @@ def test_sets_of_phantoms_share_no_patient_and_come_out_the_same_again(bench: Be
     again = Bench(bench.base, None, QUICK)
     np.testing.assert_array_equal(bench.second.images, again.second.images)
     assert not set(bench.first.patients) & set(bench.second.patients)
-    assert not any((one == bench.second.images).all((1, 2, 3)).any() for one in bench.first.images)
+    tuned_on = Bench(bench.base, None, QUICK, patients="tuning ").first
+    for others in (bench.second, tuned_on):
+        assert not any((one == others.images).all((1, 2, 3)).any() for one in bench.first.images)
 
 
 def test_layouts_of_phantoms_have_three_healthy_domains_by_rising_grey(bench: Bench) -> None:

@@ -33,11 +33,16 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Bench:
-    """What every figure is measured with. base: folder of the base; real: folder of real subjects, or None."""
+    """What every figure is measured with.
+
+    base: folder of the base; real: folder of real subjects, or None. patients: names the simulated patients; those of
+    another name are others.
+    """
 
     base: Path
     real: Path | None
     amounts: Amounts
+    patients: str = ""
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -96,7 +101,7 @@ class Bench:
         return simulate(self.anatomy, "fine", self.amounts.fine_patients, self.cutting(self.amounts.fine))
 
     def _coarse(self, name: str) -> Phantoms:
-        return simulate(self.anatomy, name, self.amounts.patients, self.cutting(self.amounts.coarse))
+        return simulate(self.anatomy, self.patients + name, self.amounts.patients, self.cutting(self.amounts.coarse))
 
     def cutting(self, view: tuple[int, float], most: int | None = None) -> SliceSettings:
         """How slices are cut: as by default, but of a view (side in pixels, their size in mm), at most so many."""
@@ -122,15 +127,16 @@ class Bench:
         layouts = lay_out(phantoms, domains, prompts)
         return self.draw_layouts(self.sampler(prompts), self.denoiser, layouts, Start())
 
-    def sampler(self, prompts: list[str], steps: int | None = None) -> Sampler:
-        """The base's sampler with the embeddings of some prompts; by default as many steps as the configuration has."""
+    def sampler(self, prompts: list[str], steps: int | None = None, guidance: float | None = None) -> Sampler:
+        """The base's sampler with the embeddings of some prompts; steps and guidance by default the configuration's."""
         unique = sorted(set(prompts))
         states, mask = embed_prompts(self.encode_text, unique)
         rows = {prompt: index + 1 for index, prompt in enumerate(unique)}
         embeddings = Embeddings(states.numpy(), mask.numpy(), rows)
         settings = self.config["synthesis"]
         schedule = ddim_schedule(load_noise_schedule(self.base), steps or settings["steps"])
-        return Sampler(self.codec, schedule, embeddings, settings["guidance_scale"], True, SEED, CPU)
+        scale = settings["guidance_scale"] if guidance is None else guidance
+        return Sampler(self.codec, schedule, embeddings, scale, True, SEED, CPU)
 
     @staticmethod
     def draw_layouts(sampler: Sampler, denoiser: Denoiser, layouts: Layouts, start: Start) -> np.ndarray:
