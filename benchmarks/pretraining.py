@@ -29,8 +29,9 @@ from mosaicmr.diffusion.pretrain_unet import (
     spread_prompts,
     training_loss,
 )
-from mosaicmr.diffusion.pretraining import join_shards, settings_from
+from mosaicmr.diffusion.pretraining import settings_from
 from mosaicmr.diffusion.unet import choose_attention
+from mosaicmr.diffusion.unet_sets import join_shards
 from mosaicmr.io import load_arrays
 from mosaicmr.seeds import torch_generator
 

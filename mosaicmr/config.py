@@ -132,6 +132,7 @@ def _problems_between_keys(config: Mapping[str, Any]) -> Iterator[str]:
     """What no schema says: keys that must fit one another."""
     yield from _cohort_problems(config)
     yield from _partition_problems(config)
+    yield from _pretraining_problems(config)
     yield from _synthesis_problems(config)
     yield from _evaluation_problems(config)
 
@@ -165,6 +166,19 @@ def _partition_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"The key 'partition.reference_modality' is {reference}, which cohort.modalities ({', '.join(modalities)}) "
             "lacks: choose one of those, or null."
+        )
+
+
+def _pretraining_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    banks = config["pretrain"]["banks"]
+    for training in ("autoencoder", "unet", "refinement"):
+        if not any(training in bank["trains"] for bank in banks.values()):
+            yield f"No bank of 'pretrain.banks' trains the {training}: add {training} to the key 'trains' of one."
+    sizes = {bank["size"] for bank in banks.values() if "autoencoder" in bank["trains"]}
+    if len(sizes) > 1:
+        yield (
+            f"The banks of 'pretrain.banks' for the autoencoder have sizes {', '.join(map(str, sorted(sizes)))}: "
+            "expected one size; take autoencoder out of the key 'trains' of the others."
         )
 
 

@@ -23,9 +23,9 @@ from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
 from mosaicmr.cohort.phantom import simulate_patient, write_patient
 from mosaicmr.cohort.sources import phantom_files, phantom_patients
 from mosaicmr.diffusion.appearance import Look
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import SliceFacts
 from mosaicmr.diffusion.regional_unet import RegionalUNet
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
 from mosaicmr.seeds import torch_generator
 from tests.support.tiny_models import make_tiny_base

@@ -13,6 +13,9 @@ from mosaicmr.errors import InputError
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 SHIPPED = ("brats", "paper", "tiny")
 
+# Banks by which the refinement would have nothing to train on.
+UNREFINED = {f"pretrain.banks.{name}.trains": ["unet"] for name in ("slices", "slices_1mm", "volumes", "volumes_1mm")}
+
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
@@ -130,6 +133,8 @@ def test_a_wrong_key_or_value_is_refused_with_its_name_and_remedy(key, value, wo
         ({"partition.reference_modality": "T2", "cohort.modalities": ["T1"]}, ["reference_modality", "T2"]),
         ({"synthesis.variants.new": {"scheme": "single", "start": "source"}}, ["variants.new", "strength"]),
         ({"synthesis.variants.single": {"strength": 0.5}}, ["variants.single", "remove"]),
+        (UNREFINED, ["pretrain.banks", "refinement", "trains"]),
+        ({"pretrain.banks.slices_1mm.trains": ["autoencoder"]}, ["pretrain.banks", "128, 192", "trains"]),
         ({"export.variant": "other"}, ["export.variant", "other", "independent"]),
     ],
 )

@@ -21,10 +21,10 @@ from mosaicmr.diffusion.base import load_noise_schedule, load_unet
 from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.diffusion.device import choose_training_dtype
 from mosaicmr.diffusion.latents import encode_slices
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import WHOLE, prompt_table
 from mosaicmr.diffusion.text import embed_prompts
 from mosaicmr.diffusion.training_set import TrainingSlices
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.synthesis.generation import Start, keep_brain

@@ -19,9 +19,9 @@ from mosaicmr.diffusion.base import load_codec, load_noise_schedule
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
 from mosaicmr.diffusion.model_files import load_facts
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts, load_text_encoder
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
 from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
 from mosaicmr.synthesis.inputs import Embeddings, Layouts

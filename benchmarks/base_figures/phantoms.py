@@ -10,8 +10,8 @@ from mosaicmr.cohort.extraction import SliceSettings
 from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions
 from mosaicmr.diffusion.bank import BankSettings, patient_slices, simulate_shard
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, partition_simulated
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, facts_of, write_prompt
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.partition.domains import HEALTHY
 from mosaicmr.seeds import derive_seed, numpy_generator
 from mosaicmr.stage import progress
@@ -77,7 +77,7 @@ def simulate(anatomy: Anatomy, name: str, patients: int, settings: SliceSettings
 def simulate_random_contrast(anatomy: Anatomy, count: int, view: tuple[int, float]) -> np.ndarray:
     """Slices float32 [n, 4, H, W] in [0, 1], each of a head of its own, as pretraining's banks of them; view: side in
     pixels and their size in mm."""
-    bank = BankSettings("slices", 1, count, *view, free_contrast=0.0, unet=True)
+    bank = BankSettings("slices", 1, count, *view, free_contrast=0.0, trains=())
     images = simulate_shard(anatomy, bank, derive_seed(SEED, "benchmark", "random contrast"), 0)["images"]
     return images.astype(np.float32) / 255
 

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from benchmarks.base_figures.phantoms import DOMAINS, Phantoms
-from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.figures.grid import spread
 from mosaicmr.figures.style import domain_colours, house_style, new_figure
 

@@ -14,10 +14,10 @@ from benchmarks.base_figures.pictures import prompt_sheet
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES, TumourClass
 from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import SliceFacts
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import embed_in_batches
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.seeds import numpy_generator
 

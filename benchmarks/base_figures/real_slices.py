@@ -12,8 +12,8 @@ from mosaicmr.cohort.extraction import Slices, extract_shard
 from mosaicmr.cohort.phantom import LABEL_SCHEME
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
-from mosaicmr.diffusion.pretraining import MODALITIES
 from mosaicmr.diffusion.prompts import WHOLE, prompt_table
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.partition.domains import Domain, choose_reference, partition_slice
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate_slices

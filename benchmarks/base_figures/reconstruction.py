@@ -13,7 +13,7 @@ from mosaicmr.cohort.extraction import extract_shard
 from mosaicmr.cohort.phantom import LABEL_SCHEME
 from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.evaluation.ssim import slice_ssim
 from mosaicmr.stage import progress

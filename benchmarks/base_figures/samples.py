@@ -24,7 +24,7 @@ from benchmarks.base_figures.pictures import sample_sheet
 from benchmarks.base_figures.reconstruction import reconstruct
 from benchmarks.base_figures.record import Figure
 from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
-from mosaicmr.diffusion.pretraining import MODALITIES
+from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
 from mosaicmr.evaluation.frechet import frechet_distance, mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, patient_interval

@@ -29,7 +29,7 @@ class BankSettings:
 
     source: 'slices', each of a head of its own, drawn in two dimensions, or 'patients', cut from simulated patients as
     those of a phantom cohort. free_contrast: of the former, the probability that a modality's contrast is random.
-    unet: whether the U-Net is trained on them, as the autoencoder is.
+    trains: what sees them: 'autoencoder', 'unet', 'refinement' of the U-Net, or several.
     """
 
     source: str
@@ -38,7 +38,7 @@ class BankSettings:
     size: int
     pixel_size: float
     free_contrast: float
-    unet: bool
+    trains: tuple[str, ...]
 
     @property
     def random_contrast(self) -> bool:

@@ -1,7 +1,7 @@
 """From simulated anatomy to the bundled base model: bank, autoencoder, latents, U-Net, and the folder that ships."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,27 +11,38 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from mosaicmr.cohort.anatomy import load_anatomy
-from mosaicmr.cohort.contrast import SEQUENCES
 from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
-from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, condition_shard
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, encode_layout
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_decoder import DecoderSettings, train_decoder
-from mosaicmr.diffusion.pretrain_unet import UNetData, UNetSettings, build_schedule, start_unet, train_unet
+from mosaicmr.diffusion.pretrain_unet import UNetSettings, build_schedule, start_unet, train_unet
 from mosaicmr.diffusion.prompt_reader import FittedReader, ReaderSettings, fit_reader
 from mosaicmr.diffusion.regional_unet import RegionalUNet
-from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder, embed_prompts
+from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder
+from mosaicmr.diffusion.unet_sets import MODALITIES, Material, build_unet_sets, seen_in
 from mosaicmr.io import load_arrays, load_metadata, save_arrays, save_json, save_table
 from mosaicmr.monitoring.journal import Journal
-from mosaicmr.seeds import numpy_generator
-from mosaicmr.stage import progress
 
-MODALITIES = tuple(SEQUENCES)
-PROMPTS_PER_SLICE = 2
+
+@dataclass(frozen=True)
+class RefinementSettings:
+    """The U-Net's last training, otherwise as `UNetSettings` say.
+
+    free_looks: share of the slices of simulated patients on which the tumour's looks are drawn anew.
+    """
+
+    steps: int
+    learning_rate: float
+    tumour_weight: float
+    free_looks: float
+
+    def applied_to(self, unet: UNetSettings) -> UNetSettings:
+        """The settings of the U-Net's first training with those of the last."""
+        return replace(unet, steps=self.steps, learning_rate=self.learning_rate, tumour_weight=self.tumour_weight)
 
 
 @dataclass(frozen=True)
@@ -43,18 +54,20 @@ class PretrainingSettings:
     decoder: DecoderSettings
     reader: ReaderSettings
     unet: UNetSettings
+    refinement: RefinementSettings
 
 
 def settings_from(config: dict) -> PretrainingSettings:
     """Settings from the config's `pretrain` section."""
     autoencoder, unet = (config[name] | {"widths": tuple(config[name]["widths"])} for name in ("autoencoder", "unet"))
-    banks = {name: BankSettings(**bank) for name, bank in config["banks"].items()}
+    banks = {name: BankSettings(**bank | {"trains": tuple(bank["trains"])}) for name, bank in config["banks"].items()}
     return PretrainingSettings(
         banks,
         AutoencoderSettings(**autoencoder),
         DecoderSettings(**config["decoder"]),
         ReaderSettings(**config["reader"]),
         UNetSettings(**unet),
+        RefinementSettings(**config["refinement"]),
     )
 
 
@@ -75,34 +88,40 @@ def pretrain(
     anatomy = load_anatomy()
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
     codec, curves = _fit_codec(shards, settings, seed, work, device, progress_folder)
-    banks = {name: bank for name, bank in settings.banks.items() if bank.unet}
-    paths = {name: shards[name] for name in banks}
-    scale = fit_appearance(paths, banks)
+    scale = fit_appearance(seen_in("unet", shards, settings.banks), settings.banks)
     reader = _prompt_reader(encode_text, settings.reader, seed, work)
-    sets = build_unet_sets(paths, banks, codec, scale, encode_text, seed, work)
-    with _journal("unet", progress_folder) as journal:
-        start = start_unet(settings.unet, sets[0], reader.reader, seed)
-        unet, curves["unet"] = train_unet(start, sets, settings.unet, seed, work / "unet.safetensors", device, journal)
+    material = Material(shards, settings.banks, codec, scale, encode_text, seed, work)
+
+    def train(name: str, unet_settings: UNetSettings, unet: RegionalUNet | None, free_looks: float) -> RegionalUNet:
+        sets = build_unet_sets(material, name, free_looks)
+        unet = unet or start_unet(unet_settings, sets[0], reader.reader, seed)
+        checkpoint = work / f"{name}.safetensors"
+        with _journal(name, progress_folder) as journal:
+            unet, curves[name] = train_unet(unet, sets, unet_settings, name, seed, checkpoint, device, journal)
+        return unet
+
+    unet = train("unet", settings.unet, None, free_looks=0)
+    last = settings.refinement
+    unet = train("refinement", last.applied_to(settings.unet), unet, last.free_looks)
     save_base(folder, codec, unet, scale, reader)
     for name, curve in curves.items():
         save_table(folder / "training" / f"{name}.parquet", curve)
 
 
 def _fit_codec(
-    shards: Mapping[str, Sequence[Path]],
+    shards: Mapping[str, list[Path]],
     settings: PretrainingSettings,
     seed: int,
     work: Path,
     device: str,
     progress_folder: Path | None,
 ) -> tuple[Codec, dict[str, pd.DataFrame]]:
-    """Train the autoencoder, then its decoder alone, on all banks of the smallest slices: batches are of one size.
+    """Train the autoencoder, then its decoder alone.
 
-    The first bank that the U-Net sees normalises the latents. Returns the codec, and the curves by name.
+    The first shard that the U-Net sees normalises the latents. Returns the codec, and the curves by name.
     """
-    smallest = min(bank.size for bank in settings.banks.values())
-    files = [file for name, bank in settings.banks.items() if bank.size == smallest for file in shards[name]]
-    images = load_bank(files)["images"]
+    files = seen_in("autoencoder", shards, settings.banks).values()
+    images = load_bank([file for bank in files for file in bank])["images"]
     side = UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
     transform = fit_patch_transform(images, settings.autoencoder.latent_channels, side)
     with _journal("autoencoder", progress_folder) as journal:
@@ -110,7 +129,7 @@ def _fit_codec(
         autoencoder, curve = train_autoencoder(
             images, transform, settings.autoencoder, seed, checkpoint, device, journal
         )
-    normal = next(shards[name][:1] for name, bank in settings.banks.items() if bank.unet)
+    normal = next(iter(seen_in("unet", shards, settings.banks).values()))[:1]
     codec = normalised_codec(autoencoder, transform, load_bank(normal)["images"])
     with _journal("decoder", progress_folder) as journal:
         checkpoint = work / "decoder.safetensors"
@@ -153,95 +172,14 @@ def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, imag
     return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)) / weights)
 
 
-def fit_appearance(paths: Mapping[str, Sequence[Path]], banks: Mapping[str, BankSettings]) -> AppearanceScale:
+def fit_appearance(paths: Mapping[str, list[Path]], banks: Mapping[str, BankSettings]) -> AppearanceScale:
     """What the words on a tumour's look mean to the base: thirds over all slices of the U-Net's banks."""
     regions = []
     for name, files in paths.items():
-        arrays = load_bank(list(files), ("images", "labels"))
+        arrays = load_bank(files, ("images", "labels"))
         for images, labels in zip(arrays["images"], arrays["labels"], strict=True):
             regions.append(measure_regions(images / 255.0, labels, MODALITIES, banks[name].pixel_size))
     return AppearanceScale.fit(regions)
-
-
-def build_unet_sets(
-    paths: Mapping[str, Sequence[Path]],
-    banks: Mapping[str, BankSettings],
-    codec: Codec,
-    scale: AppearanceScale,
-    encode_text: TextEncoder,
-    seed: int,
-    work: Path,
-) -> list[UNetData]:
-    """The U-Net's training sets, one for each size of slices; what each shard needs is computed once, beside it."""
-    parts: dict[int, list[dict[str, torch.Tensor]]] = {}
-    for name, files in paths.items():
-        for path in progress(files, len(files), f"preparing {name}"):
-            prepared = work / "prepared" / name / path.name
-            if not prepared.exists():
-                generator = numpy_generator(seed, "conditions", name, path.name)
-                save_arrays(prepared, prepare_shard(path, banks[name], codec, scale, encode_text, generator))
-            arrays = {key: torch.from_numpy(value) for key, value in load_arrays(prepared).items()}
-            parts.setdefault(banks[name].size, []).append(arrays)
-    return [join_shards(shards) for _, shards in sorted(parts.items())]
-
-
-def prepare_shard(
-    path: Path,
-    bank: BankSettings,
-    codec: Codec,
-    scale: AppearanceScale,
-    encode_text: TextEncoder,
-    generator: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """What the U-Net sees of one shard: the arrays of `UNetData` by name."""
-    shard = load_bank([path], ("images", "labels", "brain", "level"))
-    view = (bank.pixel_size, bank.random_contrast, scale, generator, MODALITIES, PROMPTS_PER_SLICE)
-    conditions, prompts = condition_shard(shard, *view)
-    unique = sorted({prompt for drawn in prompts for prompt in drawn})
-    row = {prompt: index + 1 for index, prompt in enumerate(unique)}
-    embeddings, mask = embed_prompts(encode_text, unique)
-    longest = int(mask.sum(1).max())
-    return {
-        "latents": _encode(shard["images"], codec),
-        "layout": _layouts(conditions["domains"], conditions["healthy"], codec.factor).numpy(),
-        "present": conditions["present"].astype(bool),
-        "prompt": np.array([[row[prompt] for prompt in drawn] for drawn in prompts]),
-        "embeddings": embeddings[:, :longest].numpy(),
-        "mask": mask[:, :longest].numpy(),
-    }
-
-
-def join_shards(shards: list[dict[str, torch.Tensor]]) -> UNetData:
-    """One training set of several shards; the empty prompt, which each has in row 0, is kept once.
-
-    Takes the tensors out of `shards`, so that they are not in memory twice.
-    """
-    rows, starts = [], [0]
-    for shard in shards:
-        rows.append(shard["prompt"] + starts[-1])
-        starts.append(starts[-1] + len(shard["embeddings"]) - 1)
-    longest = max(shard["mask"].shape[1] for shard in shards)
-    texts = {}
-    for name in ("embeddings", "mask"):
-        example = shards[0][name]
-        texts[name] = example.new_zeros(starts[-1] + 1, longest, *example.shape[2:])
-        texts[name][0, : example.shape[1]] = example[0]
-        for shard, start in zip(shards, starts[:-1], strict=True):
-            part = shard.pop(name)
-            texts[name][start + 1 : start + len(part), : part.shape[1]] = part[1:]
-    stacked = {name: torch.cat([shard.pop(name) for shard in shards]) for name in ("latents", "layout", "present")}
-    return UNetData(**stacked, prompt=torch.cat(rows), **texts)
-
-
-def _encode(images: np.ndarray, codec: Codec) -> np.ndarray:
-    batches = [torch.from_numpy(images[i : i + 16]).float() / 255 for i in range(0, len(images), 16)]
-    return torch.cat([codec.encode(batch)[0].cpu() for batch in batches]).half().numpy()
-
-
-def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Tensor:
-    classes = [tumour.value for tumour in SIMULATED_CLASSES]
-    maps = [encode_layout(one[None], classes, int(count), factor) for one, count in zip(domains, healthy, strict=True)]
-    return torch.cat(maps).half()
 
 
 def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale, reader: FittedReader) -> None:

@@ -18,7 +18,7 @@ from mosaicmr.diffusion.pretraining import normalised_codec
 from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
 
-BANK = BankSettings("slices", shards=1, slices=6, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
+BANK = BankSettings("slices", shards=1, slices=6, size=32, pixel_size=6.0, free_contrast=0.3, trains=("autoencoder",))
 SETTINGS = DecoderSettings(steps=60, batch_size=8, learning_rate=0.003, noise=1.0, checkpoint_every=40)
 
 

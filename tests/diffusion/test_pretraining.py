@@ -27,16 +27,18 @@ from mosaicmr.diffusion.pretrain_unet import (
     train_unet,
     training_loss,
 )
-from mosaicmr.diffusion.pretraining import PretrainingSettings, join_shards, pretrain
+from mosaicmr.diffusion.pretraining import PretrainingSettings, RefinementSettings, pretrain
 from mosaicmr.diffusion.prompt_reader import ReaderSettings
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
+from mosaicmr.diffusion.unet_sets import join_shards
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays
 from mosaicmr.monitoring.journal import Journal
 
-BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, unet=True)
+TRAININGS = ("autoencoder", "unet", "refinement")
+BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, trains=TRAININGS)
 AUTOENCODER = AutoencoderSettings((16, 16), 2, 4, 2, 0.001, 0.0001, 2)
 DECODER = DecoderSettings(steps=3, batch_size=2, learning_rate=0.001, noise=0.2, checkpoint_every=2)
 READER = ReaderSettings(prompts=20, steps=3, batch_size=4, learning_rate=0.001)
@@ -52,6 +54,7 @@ UNET = UNetSettings(
     timestep_shift=2.0,
     checkpoint_every=2,
 )
+REFINEMENT = RefinementSettings(steps=2, learning_rate=0.001, tumour_weight=1.0, free_looks=0.5)
 READS_NOTHING = LookReader(8, modalities=4)
 
 
@@ -62,19 +65,19 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
     banks = {
-        "contrasts": dataclasses.replace(BANK, pixel_size=5.0, shards=1, unet=False),
+        "contrasts": dataclasses.replace(BANK, pixel_size=5.0, shards=1, trains=("autoencoder",)),
         "slices": BANK,
-        "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1),
+        "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1, trains=("unet",)),
         "patients": dataclasses.replace(BANK, source="patients", shards=1),
     }
-    settings = PretrainingSettings(banks, AUTOENCODER, DECODER, READER, UNET)
+    settings = PretrainingSettings(banks, AUTOENCODER, DECODER, READER, UNET, REFINEMENT)
     pretrain(settings, load_bundled_encoder(), 1, tmp_path / "work", tmp_path / "base")
     codec = load_codec(tmp_path / "base")
     unet = load_unet(tmp_path / "base", ["T1ce", "FLAIR"])
     assert (codec.channels, codec.factor) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
     curves = {path.stem for path in (tmp_path / "base" / "training").iterdir()}
-    assert curves == {"autoencoder", "decoder", "unet"}
+    assert curves == {"autoencoder", "decoder", "unet", "refinement"}
     fitted = load_arrays(tmp_path / "work" / "prompt_reader.safetensors")
     shipped = load_unet(tmp_path / "base", ["T2"]).reader
     np.testing.assert_allclose(shipped.values, fitted["values"][:, 3:], atol=1e-3)
@@ -128,7 +131,7 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
 
     def sitting():
         start = start_unet(settings, sets[0], READS_NOTHING, seed=1)
-        return train_unet(start, sets, settings, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
+        return train_unet(start, sets, settings, "unet", 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
 
     whole, curve = sitting()
     # A checkpoint after four of six steps is what a kill leaves.
@@ -158,7 +161,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(sets: list[UNetData], tmp_p
     spoilt = [dataclasses.replace(one, latents=one.latents * float("nan")) for one in sets]
     start = start_unet(UNET, spoilt[0], READS_NOTHING, seed=1)
     with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.unet\.learning_rate"):
-        train_unet(start, spoilt, UNET, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
+        train_unet(start, spoilt, UNET, "unet", 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
 
 
 def test_an_error_in_the_tumour_counts_as_often_as_its_weight_says(sets: list[UNetData]) -> None:

@@ -17,19 +17,22 @@ from tests.support.workflow import CHECKOUT, arguments_for, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
-BANK = {"shards": 1, "slices": 6, "size": 32, "pixel_size": 6.0, "free_contrast": 0.3, "unet": True}
+BANK = {"shards": 1, "slices": 6, "size": 32, "pixel_size": 6.0, "free_contrast": 0.3}
+FINE = {"size": 48, "pixel_size": 4.0}
 SETTINGS = {
-    # All of config.yaml's banks: sections are merged, not replaced.
+    # All of config.yaml's banks, with their other keys: sections are merged, not replaced.
     "banks": {
-        "contrasts": BANK | {"source": "slices", "unet": False},
-        "slices": BANK | {"source": "slices"},
-        "slices_1mm": BANK | {"source": "slices", "size": 48, "pixel_size": 4.0},
-        "volumes": BANK | {"source": "patients", "slices": 3},
+        "contrasts": BANK,
+        "slices": BANK,
+        "slices_1mm": BANK | FINE,
+        "volumes": BANK | {"slices": 3},
+        "volumes_1mm": BANK | FINE | {"slices": 3},
     },
     "autoencoder": {"widths": [16, 16], "latent_channels": 2, "steps": 4, "checkpoint_every": 2},
     "decoder": {"steps": 4, "checkpoint_every": 2},
     "reader": {"prompts": 40, "steps": 10},
     "unet": {"widths": [16, 32], "steps": 600, "batch_size": 2, "checkpoint_every": 25},
+    "refinement": {"steps": 5},
 }
 PATIENCE = 300  # seconds
 
