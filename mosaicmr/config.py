@@ -180,6 +180,13 @@ def _pretraining_problems(config: Mapping[str, Any]) -> Iterator[str]:
             f"The banks of 'pretrain.banks' for the autoencoder have sizes {', '.join(map(str, sorted(sizes)))}: "
             "expected one size; take autoencoder out of the key 'trains' of the others."
         )
+    if config["pretrain"]["refinement"]["free_looks"] and not any(
+        bank["source"] == "patients" and "refinement" in bank["trains"] for bank in banks.values()
+    ):
+        yield (
+            "The key 'pretrain.refinement.free_looks' is above 0, but no bank of source patients trains the "
+            "refinement: set it to 0, or add refinement to the key 'trains' of one."
+        )
 
 
 def _synthesis_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts
-from mosaicmr.diffusion.hub_id import ORIGIN, snapshot_folder
+from mosaicmr.diffusion.hub_id import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import domain_names
@@ -105,6 +105,7 @@ try:
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
         config["base"]["model"] = os.path.relpath(CHECKOUT / config["base"]["model"])
+    require_base(config["base"]["model"])
     FETCHED_BASE = snapshot_folder(config["base"])
 except InputError as error:
     sys.exit(str(error))

@@ -22,7 +22,7 @@ rule pretrain_base:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(10000),
+        mem_mb=growing(20000),
         runtime=600,  # a job out of time goes on from its checkpoint in the next attempt
     script:
         "../workflow_scripts/pretrain_base.py"

@@ -13,8 +13,9 @@ from mosaicmr.errors import InputError
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 SHIPPED = ("brats", "paper", "tiny")
 
-# Banks by which the refinement would have nothing to train on.
+# What would leave the refinement without slices, and without those of patients.
 UNREFINED = {f"pretrain.banks.{name}.trains": ["unet"] for name in ("slices", "slices_1mm", "volumes", "volumes_1mm")}
+PATIENTLESS = {key: value for key, value in UNREFINED.items() if "volumes" in key}
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,7 @@ def test_a_wrong_key_or_value_is_refused_with_its_name_and_remedy(key, value, wo
         ({"partition.reference_modality": "T2", "cohort.modalities": ["T1"]}, ["reference_modality", "T2"]),
         ({"synthesis.variants.new": {"scheme": "single", "start": "source"}}, ["variants.new", "strength"]),
         ({"synthesis.variants.single": {"strength": 0.5}}, ["variants.single", "remove"]),
+        (PATIENTLESS, ["pretrain.refinement.free_looks", "patients"]),
         (UNREFINED, ["pretrain.banks", "refinement", "trains"]),
         ({"pretrain.banks.slices_1mm.trains": ["autoencoder"]}, ["pretrain.banks", "128, 192", "trains"]),
         ({"export.variant": "other"}, ["export.variant", "other", "independent"]),

@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from benchmarks.base_figures.phantoms import DOMAINS, Phantoms
+from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
 from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.figures.grid import spread
 from mosaicmr.figures.style import domain_colours, house_style, new_figure
@@ -45,9 +46,15 @@ def reconstruction_sheet(images: np.ndarray, decoded: np.ndarray) -> Figure:
 
 
 def sample_sheet(phantoms: Phantoms, domains: np.ndarray, drawn: np.ndarray) -> Figure:
-    """Layout, sample and the phantom that the layout is of, for some slices; drawn: [n, M, H, W], as it was drawn."""
-    chosen = spread(len(drawn), ROWS)
-    rows = [[colour_domains(domains[row]), *drawn[row], *phantoms.images[row]] for row in chosen]
+    """Layout, sample and the phantom that the layout is of, for some slices; drawn: [n, M, H, W], as it was drawn.
+
+    Up to half of them show all tumour classes.
+    """
+    classes = [tumour.value for tumour in SIMULATED_CLASSES]
+    whole = np.array([np.isin(classes, labels).all() for labels in phantoms.labels])
+    chosen = [np.flatnonzero(whole)[index] for index in spread(int(whole.sum()), ROWS // 2)]
+    chosen += [np.flatnonzero(~whole)[index] for index in spread(int((~whole).sum()), ROWS - len(chosen))]
+    rows = [[colour_domains(domains[row]), *drawn[row], *phantoms.images[row]] for row in sorted(chosen)]
     return sheet(rows, ["layout", *MODALITIES, *(f"phantom {modality}" for modality in MODALITIES)])
 
 

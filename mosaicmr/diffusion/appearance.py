@@ -1,8 +1,8 @@
 """How each tumour class looks in each modality, measured and put into the words that prompts carry.
 
 A word is relative: 'bright' is the brightest third among the slices that the scale was fitted on, which are those of
-the training patients, or in pretraining the simulated ones. So every word is asked for equally often in training, and
-means within a cohort what a reader who knows the cohort would say.
+the training patients, or in pretraining those that the U-Net's first training sees. So every word is asked for equally
+often of a cohort, and means within it what a reader who knows the cohort would say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

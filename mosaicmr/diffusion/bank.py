@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from mosaicmr.cohort.phantom import LABEL_SCHEME, simulate_patient
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.cohort.volumes import Volumes
 from mosaicmr.diffusion.simulation import SimulatedSlice, simulate_slice
+from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, save_arrays
 from mosaicmr.seeds import derive_seed, torch_generator
 from mosaicmr.stage import progress
 
 LEAST_BRAIN = 0.1  # of a picture: slices with less brain teach nothing
+MOST_DRAWN = 20  # slices for one that is kept
 TUMOUR_GRID = 4.0  # mm: coarse, since these patients are only sliced
 SLICE_SPACING, LEAST_TUMOUR, SLICES_PER_PATIENT = 6.0, 25.0, 12  # mm, mm², and the most that one patient gives
 
@@ -50,14 +52,22 @@ def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: i
     """Arrays of shard `index`.
 
     Returns images uint8 [n, 4, H, W] (0 to 255 for [0, 1]), labels and brain uint8 [n, H, W], level float32 [n].
+    Raises InputError if hardly any slice of this size shows enough brain.
     """
     kept: list[SimulatedSlice] = []
     draw = _slices_of_patients if settings.source == "patients" else _single_slices
-    for one in draw(anatomy, settings, seed, index):
+    most = MOST_DRAWN * settings.slices
+    for one in islice(draw(anatomy, settings, seed, index), most):
         if one.brain.float().mean() > LEAST_BRAIN:
             kept.append(one)
         if len(kept) == settings.slices:
             break
+    else:
+        raise InputError(
+            f"Of {most} simulated slices of {settings.size} pixels of {settings.pixel_size:g} mm, {len(kept)} show "
+            f"brain on more than a tenth of the picture: expected {settings.slices}; lower 'size' or 'pixel_size' "
+            "of this bank in 'pretrain.banks'."
+        )
     return {
         "images": np.stack([np.round(one.images.numpy() * 255).astype(np.uint8) for one in kept]),
         "labels": np.stack([one.labels.numpy() for one in kept]),

@@ -10,7 +10,8 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.adapted import adapted_name, is_adapted, verify_adapted
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.model_files import base_name, is_bundled, load_facts, load_part, silence
+from mosaicmr.diffusion.hub_id import is_bundled
+from mosaicmr.diffusion.model_files import base_name, load_facts, load_part, silence
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.unet import inflate, select_modalities
 from mosaicmr.errors import InputError

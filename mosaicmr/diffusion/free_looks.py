@@ -12,7 +12,7 @@ from scipy.special import logit
 
 from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 
-EDGE = 0.7  # pixels: standard deviation of the blur at a region's border
+EDGE = 0.7  # pixels, as labels are: standard deviation of the blur at a region's border
 TAILS = 0.03  # of the brightness: what is rarer is not drawn, at either end
 DEVIATIONS = 3.0  # of a region's own: what differs more from its mean does not belong to it
 TEXTURE_SPREAD = 0.4  # of the logarithm of the standard deviation
@@ -34,24 +34,25 @@ def free_some_looks(
     for index, images in enumerate(shard["images"]):
         if generator.random() < share:
             labels, brain = shard["labels"][index], shard["brain"][index]
-            drawn = redraw_looks(images / 255.0, labels, brain, modalities, pixel_size, scale, generator)
-            shard["images"][index] = np.round(drawn * 255)
+            drawn = redraw_looks(images / 255.0, labels, modalities, pixel_size, scale, generator)
+            # The border of a region may reach beyond the brain.
+            shard["images"][index] = np.round(drawn * 255) * (brain > 0)
 
 
 def redraw_looks(
     images: np.ndarray,
     labels: np.ndarray,
-    brain: np.ndarray,
     modalities: tuple[str, ...],
     pixel_size: float,
     scale: AppearanceScale,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """One slice with every tumour class in every modality as bright and as rough as drawn, independently.
+    """One slice with every tumour class in every modality about as bright and as rough as drawn, independently.
 
-    images: float [M, H, W] in [0, 1] of `modalities`; labels: uint8 [H, W], tumour classes; brain: [H, W], nonzero
-    inside; pixel_size: mm. Returns float64 [M, H, W] in [0, 1]. Brightness follows the logistic distribution that has
-    the scale's thirds, so that each word is drawn about equally often. Regions too small to be measured stay.
+    images: float [M, H, W] in [0, 1] of `modalities`; labels: uint8 [H, W], tumour classes; pixel_size: mm. Returns
+    float64 [M, H, W] in [0, 1]. Brightness is drawn from the logistic distribution that has the scale's thirds, so that
+    each word comes about equally often; the blurred border of a region, the end of the range and GAINS hold some of it
+    back. Regions too small to be measured stay.
     """
     changes = np.zeros(images.shape)
     for value, modality, mean, deviation in measure_regions(images, labels, modalities, pixel_size).itertuples(
@@ -67,7 +68,7 @@ def redraw_looks(
         own = np.clip(images[index] - mean, -DEVIATIONS * deviation, DEVIATIONS * deviation)
         inside = gaussian_filter((labels == value).astype(np.float64), EDGE)
         changes[index] += inside * (target - mean + (gain - 1) * own)
-    return np.clip(images + changes, 0, 1) * (brain > 0)
+    return np.clip(images + changes, 0, 1)
 
 
 def draw_brightness(thirds: tuple[float, float], generator: np.random.Generator) -> float:

@@ -1,4 +1,4 @@
-"""Which base models are to be fetched from the Hugging Face hub, and where they then lie; loads nothing."""
+"""What kind of base model is meant: a folder of which kind, or a hub id and where it will lie; loads nothing."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,12 @@ from typing import Any
 from mosaicmr.errors import InputError
 
 ORIGIN = "origin.json"  # in the folder of a fetched model: its hub id, commit and checksums
+FACTS = "mosaicmr.json"  # by which the folder of a bundled base is known
+INDEX = "model_index.json"  # by which one that diffusers saved is known
+EXPECTED = (
+    "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with "
+    "model_index.json) or a hub id owner/name"
+)
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 
 
@@ -18,6 +24,27 @@ def is_hub_id(model: str | Path) -> bool:
     """
     folder = Path(model)
     return not folder.is_dir() and not folder.parent.is_dir() and bool(_HUB_ID.fullmatch(str(model)))
+
+
+def require_base(model: str | Path) -> None:
+    """Raise InputError if `model` is neither the folder of a base model nor a hub id."""
+    folder = Path(model)
+    if folder.is_dir():
+        if not any((folder / name).is_file() for name in (FACTS, INDEX)):
+            raise InputError(
+                f"base.model is the folder '{model}', which has neither {FACTS} nor {INDEX}: name {EXPECTED}."
+            )
+    elif not is_hub_id(model):
+        raise InputError(f"base.model is '{model}', and there is no such folder: name {EXPECTED}.")
+
+
+def is_bundled(model: str | Path) -> bool:
+    """Whether `model` is a bundled base rather than a Stable Diffusion folder or hub id.
+
+    Raises InputError if it is none of the three.
+    """
+    require_base(model)
+    return (Path(model) / FACTS).is_file()
 
 
 def snapshot_folder(base: Mapping[str, Any]) -> str | None:
@@ -32,6 +59,6 @@ def snapshot_folder(base: Mapping[str, Any]) -> str | None:
     if revision is None:
         raise InputError(
             f"The key 'base.revision' is null, but base.model is the hub id '{model}': give the commit to use, 40 "
-            "hexadecimal digits that the model's page shows under its files."
+            "hexadecimal digits that the model's page shows under its files, or correct the name if a folder is meant."
         )
     return f"models/{model.replace('/', '--')}/{revision}"

@@ -12,17 +12,12 @@ from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
-from mosaicmr.diffusion.hub_id import ORIGIN, is_hub_id
+from mosaicmr.diffusion.hub_id import EXPECTED, FACTS, ORIGIN
 from mosaicmr.errors import InputError
-from mosaicmr.io import load_json
+from mosaicmr.io import digest_of, load_json
 
-FACTS = "mosaicmr.json"
-INDEX = "model_index.json"
 PARTS = ("vae", "unet", "scheduler")  # the subfolders of a bundled base that are read
-EXPECTED = (
-    "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with "
-    "model_index.json) or a hub id owner/name"
-)
+SEAL = "sha256_of_facts"  # key of mosaicmr.json
 _FACT_KEYS = (
     "modalities",
     "latent_channels",
@@ -30,28 +25,15 @@ _FACT_KEYS = (
     "layout_channels",
     "latent_mean",
     "latent_std",
+    "components",
+    "deviations",
+    "appearance",
     "text_encoder",
     "sha256",
+    SEAL,
 )
 
 Part = TypeVar("Part")
-
-
-def is_bundled(model: str | Path) -> bool:
-    """Whether `model` is a bundled base rather than a Stable Diffusion folder or hub id.
-
-    Raises InputError if it is none of the three.
-    """
-    folder = Path(model)
-    if folder.is_dir():
-        if (folder / FACTS).is_file():
-            return True
-        if (folder / INDEX).is_file():
-            return False
-        raise InputError(f"base.model is the folder '{model}', which has neither {FACTS} nor {INDEX}: name {EXPECTED}.")
-    if not is_hub_id(model):
-        raise InputError(f"base.model is '{model}', and there is no such folder: name {EXPECTED}.")
-    return False
 
 
 def base_name(model: str | Path) -> str:
@@ -62,21 +44,30 @@ def base_name(model: str | Path) -> str:
 
 
 def load_facts(folder: str | Path) -> dict[str, Any]:
-    """The content of mosaicmr.json, after the SHA-256 of every file of the bundled base was verified.
+    """The content of mosaicmr.json, after its own SHA-256 and that of every file of the bundled base were verified.
 
-    Raises InputError if the JSON lacks a key, or if a file is missing, differs, or is not listed.
+    Raises InputError if the JSON lacks a key or was changed, or if a file is missing, differs, or is not listed.
     """
     folder = Path(folder)
     facts = load_json(folder / FACTS)
     missing = [key for key in _FACT_KEYS if key not in facts]
     if missing:
         raise InputError(f"{folder / FACTS} lacks the key '{missing[0]}': restore the bundled base.")
+    if seal_facts(facts)[SEAL] != facts[SEAL]:
+        raise InputError(f"{folder / FACTS} was changed after the base was written: restore the bundled base.")
     verify_files(folder, FACTS, facts["sha256"], "restore the bundled base")
     for part in PARTS:
         for path in sorted((folder / part).rglob("*")):
             if path.is_file() and path.relative_to(folder).as_posix() not in facts["sha256"]:
                 raise InputError(f"{path} is not listed in {FACTS}: remove it, or restore the bundled base.")
     return facts
+
+
+def seal_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a bundled base with a SHA-256 of all others: what a latent means is as little to be changed
+    unnoticed as the weights."""
+    others = {key: value for key, value in facts.items() if key != SEAL}
+    return others | {SEAL: digest_of(others)}
 
 
 def digest(path: Path) -> str:

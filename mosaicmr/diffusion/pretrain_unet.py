@@ -131,7 +131,6 @@ def train_unet(
     unet: RegionalUNet,
     sets: Sequence[UNetData],
     settings: UNetSettings,
-    name: str,
     seed: int,
     checkpoint: Path,
     device: str,
@@ -139,7 +138,7 @@ def train_unet(
 ) -> tuple[RegionalUNet, pd.DataFrame]:
     """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
-    name: of the training, as in the config's `pretrain`: each draws slices and noise of its own.
+    journal: its name is the training's, as in the config's `pretrain`: each draws slices and noise of its own.
     Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
     curve (step, loss, seconds; seconds of all sittings together).
     Raises InputError if the loss is no longer finite.
@@ -155,9 +154,9 @@ def train_unet(
     journal.begin(settings.steps, first)
     for step in range(first, settings.steps):
         optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
-        generator = torch_generator(seed, name, step)
+        generator = torch_generator(seed, journal.name, step)
         loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
-        require_finite(loss.item(), step, name, settings.learning_rate)
+        require_finite(loss.item(), step, journal.name, settings.learning_rate)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)

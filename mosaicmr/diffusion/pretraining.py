@@ -15,7 +15,9 @@ from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
+from mosaicmr.diffusion.hub_id import FACTS
 from mosaicmr.diffusion.look_reader import LookReader
+from mosaicmr.diffusion.model_files import seal_facts
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.diffusion.pretrain_decoder import DecoderSettings, train_decoder
@@ -24,6 +26,7 @@ from mosaicmr.diffusion.prompt_reader import FittedReader, ReaderSettings, fit_r
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder
 from mosaicmr.diffusion.unet_sets import MODALITIES, Material, build_unet_sets, seen_in
+from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_metadata, save_arrays, save_json, save_table
 from mosaicmr.monitoring.journal import Journal
 
@@ -58,10 +61,10 @@ class PretrainingSettings:
 
 
 def settings_from(config: dict) -> PretrainingSettings:
-    """Settings from the config's `pretrain` section."""
+    """Settings from the config's `pretrain` section. Raises InputError if its sizes do not fit one another."""
     autoencoder, unet = (config[name] | {"widths": tuple(config[name]["widths"])} for name in ("autoencoder", "unet"))
     banks = {name: BankSettings(**bank | {"trains": tuple(bank["trains"])}) for name, bank in config["banks"].items()}
-    return PretrainingSettings(
+    settings = PretrainingSettings(
         banks,
         AutoencoderSettings(**autoencoder),
         DecoderSettings(**config["decoder"]),
@@ -69,6 +72,31 @@ def settings_from(config: dict) -> PretrainingSettings:
         UNetSettings(**unet),
         RefinementSettings(**config["refinement"]),
     )
+    _require_fitting_sizes(settings)
+    return settings
+
+
+def _require_fitting_sizes(settings: PretrainingSettings) -> None:
+    side = _patch_side(settings)
+    channels = settings.autoencoder.latent_channels
+    if channels > side**2:
+        raise InputError(
+            f"The key 'pretrain.autoencoder.latent_channels' is {channels}, but a latent stands for {side}x{side} "
+            f"pixels: expected at most {side**2}; lower it, or add one of 'pretrain.autoencoder.widths'."
+        )
+    smallest = side * 2 ** (len(settings.unet.widths) - 1)
+    for name, bank in settings.banks.items():
+        if bank.size % smallest:
+            raise InputError(
+                f"The key 'pretrain.banks.{name}.size' is {bank.size}, but the networks halve a slice until one pixel "
+                f"stands for {smallest}: expected a multiple of {smallest}; change it, or leave out "
+                "widths of the networks."
+            )
+
+
+def _patch_side(settings: PretrainingSettings) -> int:
+    """Side in pixels of what one latent stands for."""
+    return UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
 
 
 def pretrain(
@@ -97,7 +125,7 @@ def pretrain(
         unet = unet or start_unet(unet_settings, sets[0], reader.reader, seed)
         checkpoint = work / f"{name}.safetensors"
         with _journal(name, progress_folder) as journal:
-            unet, curves[name] = train_unet(unet, sets, unet_settings, name, seed, checkpoint, device, journal)
+            unet, curves[name] = train_unet(unet, sets, unet_settings, seed, checkpoint, device, journal)
         return unet
 
     unet = train("unet", settings.unet, None, free_looks=0)
@@ -118,12 +146,12 @@ def _fit_codec(
 ) -> tuple[Codec, dict[str, pd.DataFrame]]:
     """Train the autoencoder, then its decoder alone.
 
-    The first shard that the U-Net sees normalises the latents. Returns the codec, and the curves by name.
+    The first shard of the first bank, by name, that the U-Net sees normalises the latents. Returns the codec, and the
+    curves by name.
     """
     files = seen_in("autoencoder", shards, settings.banks).values()
     images = load_bank([file for bank in files for file in bank])["images"]
-    side = UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
-    transform = fit_patch_transform(images, settings.autoencoder.latent_channels, side)
+    transform = fit_patch_transform(images, settings.autoencoder.latent_channels, _patch_side(settings))
     with _journal("autoencoder", progress_folder) as journal:
         checkpoint = work / "autoencoder.safetensors"
         autoencoder, curve = train_autoencoder(
@@ -202,4 +230,4 @@ def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceS
         "reader_accuracy": {"brightness": round(reader.brightness, 4), "texture": round(reader.texture, 4)},
         "sha256": {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
     }
-    save_json(folder / "mosaicmr.json", facts)
+    save_json(folder / FACTS, seal_facts(facts))

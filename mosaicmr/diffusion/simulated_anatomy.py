@@ -30,7 +30,7 @@ class HealthySlice:
 def simulate_anatomy(anatomy: Anatomy, points: torch.Tensor, generator: torch.Generator) -> HealthySlice:
     """The tissue at the points float [H, W, 3] (mm, RAS+, evenly spaced) of one axial slice of a new random head."""
     deformation = random_deformation(generator, strength=0.6 + 0.9 * torch.rand(1, generator=generator).item())
-    maps = anatomy.sample(_resize_ventricles(deformation(points), generator))
+    maps = anatomy.sample(resize_ventricles(deformation(points), generator))
     tissue, template = maps[:3], maps[3]
     brain = tissue.sum(0) > 0.5
     tissue = _vary_amounts(tissue, generator)
@@ -42,7 +42,7 @@ def simulate_anatomy(anatomy: Anatomy, points: torch.Tensor, generator: torch.Ge
     return HealthySlice(tissue * brain, detail, brain)
 
 
-def _resize_ventricles(points: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def resize_ventricles(points: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Atlas coordinates drawn towards the ventricles (which look larger) or away from them, by up to a half."""
     change = 1.1 * torch.rand(1, generator=generator).item() - 0.5
     offset = points - VENTRICLES

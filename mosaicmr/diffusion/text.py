@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer, CLIPTextModel, CLIPTokenizer
 
-from mosaicmr.diffusion.model_files import is_bundled, load_facts, load_part, silence
+from mosaicmr.diffusion.hub_id import is_bundled
+from mosaicmr.diffusion.model_files import load_facts, load_part, silence
 from mosaicmr.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ def test_only_random_contrast_is_said_to_be_random_and_not_always():
 
 
 def test_only_slices_of_a_head_of_their_own_have_random_contrast():
-    bank = BankSettings("slices", 1, 1, 32, 1.5, 0.0, True)
+    bank = BankSettings("slices", 1, 1, 32, 1.5, 0.0, trains=())
     assert bank.random_contrast
     assert not replace(bank, source="patients").random_contrast
 

@@ -69,6 +69,14 @@ def test_a_fact_that_is_missing_is_named(base):
         load_unet(base, ["T1"])
 
 
+@pytest.mark.parametrize("change", [{"latent_mean": [9.0, 9.0]}, {"sha256": []}, {"components": "none"}])
+def test_a_fact_that_was_changed_is_refused(base, change):
+    facts = json.loads((base / "mosaicmr.json").read_text())
+    (base / "mosaicmr.json").write_text(json.dumps(facts | change))
+    with pytest.raises(InputError, match="was changed after the base was written"):
+        load_codec(base)
+
+
 def test_pickled_weights_are_never_read(stable_diffusion, tmp_path):
     folder = shutil.copytree(stable_diffusion, tmp_path / "pickled")
     unet = folder / "unet"

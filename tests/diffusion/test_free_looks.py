@@ -48,11 +48,15 @@ def test_looks_no_longer_go_together(shard: dict[str, np.ndarray], scale: Appear
 
 
 def test_every_word_is_drawn_about_equally_often(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:
-    looks = [look for regions in regions_of(freed(shard, scale, 1.0)) for look in scale.describe(regions)]
-    assert len(looks) > 200
-    shares = np.bincount([look.level for look in looks], minlength=3) / len(looks)
-    assert shares.min() > 0.2
-    assert 0.3 < np.mean([look.texture for look in looks]) < 0.7
+    darker = {name: value.copy() for name, value in shard.items()}
+    darker["images"] = darker["images"] // 4 * 3
+
+    def shares(slices: dict[str, np.ndarray]) -> np.ndarray:
+        looks = [look for regions in regions_of(slices) for look in scale.describe(regions)]
+        return np.bincount([look.level for look in looks], minlength=3) / len(looks)
+
+    assert shares(darker)[0] > 0.8
+    assert shares(freed(darker, scale, 1.0)).min() > 0.2
 
 
 def test_only_the_tumour_and_its_border_change(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:

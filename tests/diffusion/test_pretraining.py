@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 
 from mosaicmr.cohort.anatomy import load_anatomy
-from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
+from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank, simulate_shard
 from mosaicmr.diffusion.base import load_codec, load_unet
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.muon import MuonWithAdamW
@@ -27,15 +29,16 @@ from mosaicmr.diffusion.pretrain_unet import (
     train_unet,
     training_loss,
 )
-from mosaicmr.diffusion.pretraining import PretrainingSettings, RefinementSettings, pretrain
+from mosaicmr.diffusion.pretraining import PretrainingSettings, RefinementSettings, pretrain, settings_from
 from mosaicmr.diffusion.prompt_reader import ReaderSettings
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.training import cosine_rate
 from mosaicmr.diffusion.unet import pool_prompt
-from mosaicmr.diffusion.unet_sets import join_shards
+from mosaicmr.diffusion.unet_sets import MODALITIES, join_shards
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays
 from mosaicmr.monitoring.journal import Journal
+from tests.support.workflow import CHECKOUT
 
 TRAININGS = ("autoencoder", "unet", "refinement")
 BANK = BankSettings("slices", shards=2, slices=3, size=32, pixel_size=6.0, free_contrast=0.3, trains=TRAININGS)
@@ -54,7 +57,7 @@ UNET = UNetSettings(
     timestep_shift=2.0,
     checkpoint_every=2,
 )
-REFINEMENT = RefinementSettings(steps=2, learning_rate=0.001, tumour_weight=1.0, free_looks=0.5)
+REFINEMENT = RefinementSettings(steps=3, learning_rate=1e-6, tumour_weight=1.0, free_looks=0.5)
 READS_NOTHING = LookReader(8, modalities=4)
 
 
@@ -63,26 +66,75 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return build_bank(load_anatomy(), BANK, seed=1, folder=tmp_path_factory.mktemp("bank"))
 
 
-def test_pretraining_writes_a_base_that_loads(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a pretraining whose U-Net moves much in its first training, and hardly in its last."""
     banks = {
         "contrasts": dataclasses.replace(BANK, pixel_size=5.0, shards=1, trains=("autoencoder",)),
         "slices": BANK,
         "fine": dataclasses.replace(BANK, size=48, pixel_size=4.0, shards=1, trains=("unet",)),
         "patients": dataclasses.replace(BANK, source="patients", shards=1),
     }
-    settings = PretrainingSettings(banks, AUTOENCODER, DECODER, READER, UNET, REFINEMENT)
-    pretrain(settings, load_bundled_encoder(), 1, tmp_path / "work", tmp_path / "base")
-    codec = load_codec(tmp_path / "base")
-    unet = load_unet(tmp_path / "base", ["T1ce", "FLAIR"])
+    unet = dataclasses.replace(UNET, learning_rate=0.3, checkpoint_every=UNET.steps)
+    settings = PretrainingSettings(banks, AUTOENCODER, DECODER, READER, unet, REFINEMENT)
+    folder = tmp_path_factory.mktemp("pretraining")
+    pretrain(settings, load_bundled_encoder(), 1, folder / "work", folder / "base")
+    return folder
+
+
+def test_pretraining_writes_a_base_that_loads(pretrained: Path) -> None:
+    base = pretrained / "base"
+    codec = load_codec(base)
+    unet = load_unet(base, ["T1ce", "FLAIR"])
     assert (codec.channels, codec.factor) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
-    curves = {path.stem for path in (tmp_path / "base" / "training").iterdir()}
+    curves = {path.stem for path in (base / "training").iterdir()}
     assert curves == {"autoencoder", "decoder", "unet", "refinement"}
-    fitted = load_arrays(tmp_path / "work" / "prompt_reader.safetensors")
-    shipped = load_unet(tmp_path / "base", ["T2"]).reader
+    fitted = load_arrays(pretrained / "work" / "prompt_reader.safetensors")
+    shipped = load_unet(base, ["T2"]).reader
     np.testing.assert_allclose(shipped.values, fitted["values"][:, 3:], atol=1e-3)
     np.testing.assert_allclose(shipped.projection, fitted["projection"], atol=1e-3)
     assert np.abs(fitted["values"]).max() > 0.01
+
+
+def test_the_refinement_goes_on_from_the_average_of_the_first_training(pretrained: Path) -> None:
+    first, last = (load_file(pretrained / "work" / f"{name}.safetensors") for name in ("unet", "refinement"))
+    shipped = load_unet(pretrained / "base", MODALITIES).state_dict()
+    moved = {name: (last[f"averaged/{name}"] - first[f"averaged/{name}"]).abs().max() for name in shipped}
+    assert 0 < max(moved.values()) < 1e-4
+    for name, weight in shipped.items():
+        torch.testing.assert_close(weight, first[f"averaged/{name}"], rtol=2e-3, atol=1e-4)
+
+
+def test_the_refinement_alone_sees_free_looks_and_of_patients_only(pretrained: Path) -> None:
+    work = pretrained / "work"
+    assert [path.name for path in (work / "free_looks").iterdir()] == ["patients"]
+    freed, own = (load_arrays(work / kind / "patients" / "000.safetensors") for kind in ("free_looks", "prepared"))
+    same = (freed["latents"] == own["latents"]).all((1, 2, 3))
+    assert not same.all()
+    np.testing.assert_array_equal(freed["layout"][same], own["layout"][same])
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "words"),
+    [
+        ("autoencoder", {"latent_channels": 20}, ["latent_channels' is 20", "at most 16"]),
+        ("banks", {"slices": {"size": 136}}, ["banks.slices.size' is 136", "multiple of 16"]),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_before_anything_is_made(section: str, change: dict, words: list[str]):
+    config = yaml.safe_load((CHECKOUT / "config" / "config.yaml").read_text())["pretrain"]
+    for key, value in change.items():
+        config[section][key] = config[section][key] | value if isinstance(value, dict) else value
+    with pytest.raises(InputError) as caught:
+        settings_from(config)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_slices_too_large_to_show_much_brain_are_refused() -> None:
+    bank = dataclasses.replace(BANK, slices=1, pixel_size=30.0)
+    with pytest.raises(InputError, match=r"0 show brain .* lower 'size' or 'pixel_size'"):
+        simulate_shard(load_anatomy(), bank, 1, 0)
 
 
 def test_an_autoencoder_resumed_after_a_kill_ends_with_the_same_weights(bank: list[Path], tmp_path: Path) -> None:
@@ -131,7 +183,7 @@ def test_a_unet_resumed_after_a_kill_ends_with_the_same_weights_and_one_curve(
 
     def sitting():
         start = start_unet(settings, sets[0], READS_NOTHING, seed=1)
-        return train_unet(start, sets, settings, "unet", 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
+        return train_unet(start, sets, settings, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
 
     whole, curve = sitting()
     # A checkpoint after four of six steps is what a kill leaves.
@@ -161,7 +213,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(sets: list[UNetData], tmp_p
     spoilt = [dataclasses.replace(one, latents=one.latents * float("nan")) for one in sets]
     start = start_unet(UNET, spoilt[0], READS_NOTHING, seed=1)
     with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.unet\.learning_rate"):
-        train_unet(start, spoilt, UNET, "unet", 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("test"))
+        train_unet(start, spoilt, UNET, 1, tmp_path / "checkpoint.safetensors", "cpu", Journal("unet"))
 
 
 def test_an_error_in_the_tumour_counts_as_often_as_its_weight_says(sets: list[UNetData]) -> None:

@@ -1,11 +1,12 @@
 """Simulated slices: what the base model learns from must look like what it will see."""
 
+import numpy as np
 import pytest
 import torch
 
 from mosaicmr.cohort.anatomy import Anatomy, load_anatomy
 from mosaicmr.cohort.contrast import SEQUENCES
-from mosaicmr.diffusion.simulated_anatomy import simulate_anatomy
+from mosaicmr.diffusion.simulated_anatomy import VENTRICLES, HealthySlice, resize_ventricles, simulate_anatomy
 from mosaicmr.diffusion.simulation import SimulatedSlice, simulate_slice
 from mosaicmr.seeds import torch_generator
 
@@ -62,11 +63,38 @@ def test_every_brightness_of_every_part_occurs(slices: list[SimulatedSlice]) -> 
     assert oedema.min() < 0.5 < 0.8 < oedema.max()
 
 
-def test_ventricles_and_folding_vary(slices: list[SimulatedSlice], anatomy: Anatomy) -> None:
-    points = torch.stack(torch.meshgrid(torch.arange(40.0, -41, -2), torch.arange(40.0, -41, -2), indexing="ij"), -1)
-    plane = torch.cat([points.flip(-1), torch.zeros(*points.shape[:2], 1)], -1)
-    heads = [simulate_anatomy(anatomy, plane, torch_generator(seed, "test")) for seed in range(12)]
-    fluid = torch.stack([head.tissue[0].mean() for head in heads])
-    assert fluid.max() > 2 * fluid.min()
-    assert all(torch.allclose(head.tissue.sum(0), head.brain.float(), atol=0.5) for head in heads)
-    assert all(head.tissue.min() > -1e-5 for head in heads)
+@pytest.fixture
+def plane() -> torch.Tensor:
+    """An axial plane through the lateral ventricles, 101 x 101 points 2 mm apart."""
+    axis = torch.arange(100.0, -101, -2)
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)
+    return torch.cat([points.flip(-1), torch.zeros(*points.shape[:2], 1)], -1)
+
+
+def heads(anatomy: Anatomy, plane: torch.Tensor) -> list[HealthySlice]:
+    return [simulate_anatomy(anatomy, plane, torch_generator(seed, "test")) for seed in range(12)]
+
+
+def test_tissue_fills_the_brain(anatomy: Anatomy, plane: torch.Tensor) -> None:
+    for head in heads(anatomy, plane):
+        assert torch.allclose(head.tissue.sum(0), head.brain.float(), atol=0.5)
+        assert head.tissue.min() > -1e-5
+
+
+def test_ventricles_vary_in_size(anatomy: Anatomy, plane: torch.Tensor) -> None:
+    sizes = []
+    for seed in range(12):
+        points = resize_ventricles(plane, torch_generator(seed, "test"))
+        near = (plane - VENTRICLES).norm(dim=-1) < 25
+        sizes.append(anatomy.sample(points)[0][near].mean())
+    assert max(sizes) > 1.5 * min(sizes)
+
+
+def test_the_cortex_is_folded_anew(anatomy: Anatomy, plane: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = heads(anatomy, plane)
+    monkeypatch.setattr("mosaicmr.diffusion.simulated_anatomy.PROBABILITY_OF_NEW_FOLDING", 0.0)
+    folded = [
+        one.tissue[1][one.brain].sub(other.tissue[1][one.brain]).abs().mean() > 0.05
+        for one, other in zip(new, heads(anatomy, plane), strict=True)
+    ]
+    assert 0.2 < np.mean(folded) < 0.8

@@ -16,6 +16,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.look_reader import LOOKS
+from mosaicmr.diffusion.model_files import seal_facts
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 
 MODALITIES = ["FLAIR", "T1", "T1ce", "T2"]
@@ -72,7 +73,7 @@ def make_tiny_base(folder: str | Path) -> Path:
             if path.is_file()
         },
     }
-    (folder / "mosaicmr.json").write_text(json.dumps(facts, indent=2))
+    (folder / "mosaicmr.json").write_text(json.dumps(seal_facts(facts), indent=2))
     return folder
 
 
