@@ -64,8 +64,8 @@ def _shape(window: tuple[slice, slice]) -> float:
 def _words(word: str, found: pd.Series) -> str:
     """What was asked as a range of mean intensities, and what was measured."""
     lower, upper = found["lower"], found["upper"]
-    bounds = (f"at most {lower:.2f}", f"{lower:.2f} to {upper:.2f}", f"above {upper:.2f}")
-    return f"asked {bounds[LEVELS.index(word)]}\nmeasured {found['mean']:.2f}, {found['measured']}"
+    bounds = (f"at most {lower:.3f}", f"{lower:.3f} to {upper:.3f}", f"above {upper:.3f}")
+    return f"asked {bounds[LEVELS.index(word)]}\nmeasured {found['mean']:.3f}, {found['measured']}"
 
 
 def _draw_panel(axes: Axes, image: np.ndarray, region: np.ndarray, colour: str) -> None:

@@ -49,9 +49,9 @@ def test_there_is_a_row_a_class_and_a_column_a_word_with_asked_and_measured_belo
     assert [axes.get_title("center") for axes in figure.axes[:3]] == [f"asked: {word}" for word in LEVELS]
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["oedema\nFLAIR", "enhancing tumour\nT1ce"]
     below = [axes.get_xlabel() for axes in figure.axes]
-    assert below[0] == "asked at most 0.30\nmeasured 0.20, dark"
-    assert below[1] == "asked 0.30 to 0.60\nmeasured 0.50, intermediate"
-    assert below[5] == "asked above 0.60\nmeasured 0.90, bright"
+    assert below[0] == "asked at most 0.300\nmeasured 0.200, dark"
+    assert below[1] == "asked 0.300 to 0.600\nmeasured 0.500, intermediate"
+    assert below[5] == "asked above 0.600\nmeasured 0.900, bright"
     save_figure(figure, tmp_path / "prompts.pdf", tmp_path / "prompts.png")
     assert imread(tmp_path / "prompts.png").std() > 0.1
 
@@ -62,7 +62,7 @@ def test_panels_show_the_slice_of_their_prompt():
     np.testing.assert_allclose(greys, [0.2, 0.5, 0.8], atol=1e-3)
 
 
-def test_a_look_that_was_not_asked_for_is_red():
+def test_a_look_that_was_not_asked_for_is_orange():
     colours = [to_hex(axes.xaxis.label.get_color()) for axes in draw_prompts(*a_sweep(), MODALITIES).axes]
     red, black = VERMILION.lower(), BLACK.lower()
     assert colours == [black] * 3 + [red, red, black]
