@@ -83,7 +83,7 @@ def test_a_hub_id_without_a_commit_is_refused_before_anything_runs(tmp_path: Pat
     assert "The key 'base.revision' is null, but base.model is the hub id 'owner/model'" in run.stdout
 
 
-@pytest.mark.parametrize("model", ["models/nothing", "/nowhere/base"])
+@pytest.mark.parametrize("model", ["nonsense", "/nowhere/base"])
 def test_a_base_that_is_not_there_is_refused_before_anything_runs(model: str, tmp_path: Path):
     run = snakemake(tmp_path, "--dry-run", "--config", f"base={{model: {model}}}")
     assert run.returncode != 0
