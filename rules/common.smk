@@ -14,7 +14,7 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts
-from mosaicmr.diffusion.hub_id import ORIGIN, require_base, snapshot_folder
+from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import domain_names

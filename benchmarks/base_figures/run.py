@@ -16,7 +16,7 @@ from benchmarks.base_figures.prompting import prompt_accuracy
 from benchmarks.base_figures.reconstruction import autoencoder_ssim_phantoms, autoencoder_ssim_real
 from benchmarks.base_figures.record import Figure, Record, describe, describe_machine
 from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity, sampling_seconds
-from mosaicmr.diffusion.hub_id import is_bundled
+from mosaicmr.diffusion.base_kind import is_bundled
 from mosaicmr.errors import InputError
 from mosaicmr.figures.style import save_figure
 

@@ -9,8 +9,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from mosaicmr.diffusion.adapted import adapted_name, is_adapted, verify_adapted
+from mosaicmr.diffusion.base_kind import is_bundled
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.hub_id import is_bundled
 from mosaicmr.diffusion.model_files import base_name, load_facts, load_part, silence
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.unet import inflate, select_modalities

@@ -16,7 +16,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.hf_api import RepoFile
 
-from mosaicmr.diffusion.hub_id import INDEX, ORIGIN
+from mosaicmr.diffusion.base_kind import INDEX, ORIGIN
 from mosaicmr.errors import InputError
 from mosaicmr.io import save_json
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
-from mosaicmr.diffusion.hub_id import EXPECTED, FACTS, ORIGIN
+from mosaicmr.diffusion.base_kind import EXPECTED, FACTS, ORIGIN
 from mosaicmr.errors import InputError
 from mosaicmr.io import digest_of, load_json
 

@@ -13,9 +13,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
 from mosaicmr.diffusion.bank import BankSettings, build_bank, load_bank
+from mosaicmr.diffusion.base_kind import FACTS
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.diffusion.hub_id import FACTS
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.model_files import seal_facts
 from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer, CLIPTextModel, CLIPTokenizer
 
-from mosaicmr.diffusion.hub_id import is_bundled
+from mosaicmr.diffusion.base_kind import is_bundled
 from mosaicmr.diffusion.model_files import load_facts, load_part, silence
 from mosaicmr.errors import InputError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mosaicmr.diffusion.base import base_name, is_bundled, load_codec, load_noise_schedule, load_unet
+from mosaicmr.diffusion.base_kind import is_hub_id, snapshot_folder
 from mosaicmr.diffusion.hub import files_to_fetch
-from mosaicmr.diffusion.hub_id import is_hub_id, snapshot_folder
 from mosaicmr.diffusion.text import load_text_encoder
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
