@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
+from mosaicmr.diffusion.base_kind import FACTS
 from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.io import load_json
 
@@ -33,7 +34,7 @@ class Codec:
     @classmethod
     def bundled(cls, folder: str | Path) -> "Codec":
         """The codec of a bundled base: `folder` holds vae/ and mosaicmr.json."""
-        facts = load_json(Path(folder) / "mosaicmr.json")
+        facts = load_json(Path(folder) / FACTS)
         autoencoder = AutoencoderKL.from_pretrained(
             Path(folder) / "vae", use_safetensors=True, torch_dtype=torch.float32
         )
