@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
-from mosaicmr.evaluation.segmenter import build_segmenter
+from mosaicmr.segmentation.segmenter import build_segmenter
 
 FACTOR, CHANNELS, TEXT = 8, 4, 768  # of Stable Diffusion 1.5
 TOKENS = 231  # of its text encoder, whose three windows the longest prompts fill

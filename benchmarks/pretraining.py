@@ -18,22 +18,22 @@ import pandas as pd
 import torch
 import yaml
 
-from mosaicmr.cohort.anatomy import load_anatomy
-from mosaicmr.diffusion.bank import BankSettings, simulate_shard
-from mosaicmr.diffusion.finetuning import OneOptimizer
-from mosaicmr.diffusion.muon import UNET_ENDS, MuonWithAdamW
-from mosaicmr.diffusion.pretrain_unet import (
+from mosaicmr.diffusion.unet import choose_attention
+from mosaicmr.io import load_arrays
+from mosaicmr.pretraining.bank import BankSettings, simulate_shard
+from mosaicmr.pretraining.pretrain import settings_from
+from mosaicmr.pretraining.unet import (
     RECORD_EVERY,
     build_schedule,
     build_unet,
     spread_prompts,
     training_loss,
 )
-from mosaicmr.diffusion.pretraining import settings_from
-from mosaicmr.diffusion.unet import choose_attention
-from mosaicmr.diffusion.unet_sets import join_shards
-from mosaicmr.io import load_arrays
+from mosaicmr.pretraining.unet_sets import join_shards
 from mosaicmr.seeds import torch_generator
+from mosaicmr.simulation.anatomy import load_anatomy
+from mosaicmr.training.finetuning import OneOptimizer
+from mosaicmr.training.muon import UNET_ENDS, MuonWithAdamW
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 SEED = 1

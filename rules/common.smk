@@ -17,7 +17,7 @@ from mosaicmr.config import check_config, load_schema, read_texts
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.fingerprint import fingerprint
-from mosaicmr.partition.domains import domain_names
+from mosaicmr.partition.domains import WHOLE, domain_names
 
 
 def at(*parts):
@@ -126,7 +126,7 @@ PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["
 ADAPTED = config["adaptation"]["steps"] > 0
 BASE = config["base"] | {"unet": at("base") if ADAPTED else config["base"]["model"]}
 DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
-EXPERTS = [*DOMAINS, "whole"]
+EXPERTS = [*DOMAINS, WHOLE]
 BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]
 INDEPENDENT = variants_of("independent")
 JOINT = variants_of("joint")

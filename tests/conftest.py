@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 # Tests run beside one another and on small machines; their arrays are tiny.
@@ -24,3 +26,15 @@ def brats_dir() -> Path:
     if not folder:
         pytest.skip("MOSAICMR_BRATS_DIR names no folder of real subjects")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base in the bundled format with random weights; whoever changes a file of it takes a copy."""
+    return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="session")
+def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion folder with random weights; whoever changes a file of it takes a copy."""
+    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("models") / "stable_diffusion")

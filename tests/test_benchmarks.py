@@ -18,16 +18,16 @@ from benchmarks.base_figures.reconstruction import brain_ssim
 from benchmarks.base_figures.record import Figure, Record, describe
 from benchmarks.base_figures.run import MEASURES, Request, choose
 from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity
-from mosaicmr.cohort.anatomy import load_anatomy
 from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
-from mosaicmr.cohort.phantom import simulate_patient, write_patient
 from mosaicmr.cohort.sources import phantom_files, phantom_patients
-from mosaicmr.diffusion.appearance import Look
-from mosaicmr.diffusion.prompts import SliceFacts
 from mosaicmr.diffusion.regional_unet import RegionalUNet
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import Look
+from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import torch_generator
+from mosaicmr.simulation.anatomy import load_anatomy
+from mosaicmr.simulation.phantom import simulate_patient, write_patient
 from tests.support.tiny_models import make_tiny_base
 
 FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt, describe_adaptation
+from mosaicmr.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.adapted import save_adapted
 from mosaicmr.diffusion.base import base_name, is_bundled, load_noise_schedule, load_unet
-from mosaicmr.diffusion.checkpoint import Checkpoint
-from mosaicmr.diffusion.device import choose_device, choose_training_dtype
-from mosaicmr.diffusion.finetuning import training_fingerprint
-from mosaicmr.diffusion.training_set import Prompts, Shard, load_adaptation_slices
 from mosaicmr.io import save_table
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
+from mosaicmr.training.adaptation import AdaptationSettings, adapt, describe_adaptation
+from mosaicmr.training.checkpoint import Checkpoint
+from mosaicmr.training.finetuning import training_fingerprint
+from mosaicmr.training.training_set import Prompts, Shard, load_adaptation_slices
 
 
 def main(snakemake) -> None:

@@ -1,8 +1,8 @@
 """Simulate one patient with a glioma, and write it as BraTS 2021 would."""
 
-from mosaicmr.cohort.anatomy import load_anatomy
-from mosaicmr.cohort.phantom import simulate_patient, write_patient
 from mosaicmr.seeds import torch_generator
+from mosaicmr.simulation.anatomy import load_anatomy
+from mosaicmr.simulation.phantom import simulate_patient, write_patient
 from mosaicmr.stage import stage
 
 

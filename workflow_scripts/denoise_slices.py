@@ -1,8 +1,8 @@
 """Noise merged slices a little and denoise them whole."""
 
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.device import choose_device
 from mosaicmr.io import load_arrays, save_arrays
+from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, denoise_merged, expert_loader
 from mosaicmr.synthesis.inputs import Embeddings, Layouts

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.diffusion.appearance import AppearanceScale
 from mosaicmr.io import create_arrays, load_arrays, load_json, load_table, save_table
 from mosaicmr.partition.domains import load_domains
+from mosaicmr.prompts.looks import AppearanceScale
 from mosaicmr.stage import progress, stage
 from mosaicmr.synthesis.layouts import (
     LayoutSettings,

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from mosaicmr.diffusion.device import choose_device
+from mosaicmr.device import choose_device
 from mosaicmr.diffusion.text import BATCH, embed_in_batches, load_text_encoder, unique_prompts
 from mosaicmr.io import create_arrays, load_table, save_table
 from mosaicmr.stage import stage

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mosaicmr.device import choose_device
 from mosaicmr.diffusion.base import load_codec
-from mosaicmr.diffusion.device import choose_device
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.io import load_arrays, load_table, save_arrays
 from mosaicmr.stage import stage

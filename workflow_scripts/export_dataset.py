@@ -1,7 +1,7 @@
 """Write the synthetic slices and their label maps in nnU-Net's raw layout."""
 
-from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.io import load_arrays, load_table
+from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import progress, stage
 from mosaicmr.synthesis.export import DatasetFacts, export_dataset
 

@@ -1,6 +1,6 @@
 """Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
 
-from mosaicmr.diffusion.device import choose_device
+from mosaicmr.device import choose_device
 from mosaicmr.evaluation.feature_set import join_features, measure_features, save_features
 from mosaicmr.evaluation.features import load_efficientnet
 from mosaicmr.evaluation.inception import load_inception

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from mosaicmr.evaluation.scores import patient_means
 from mosaicmr.figures.segmentation import draw_segmentation
 from mosaicmr.figures.style import save_figure
 from mosaicmr.io import load_table
+from mosaicmr.segmentation.scores import patient_means
 from mosaicmr.stage import stage
 
 

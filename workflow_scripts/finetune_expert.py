@@ -3,19 +3,19 @@
 import logging
 from pathlib import Path
 
+from mosaicmr.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
 from mosaicmr.diffusion.base import is_bundled, load_noise_schedule, load_unet, unet_name
-from mosaicmr.diffusion.batches import ExpertSettings
-from mosaicmr.diffusion.checkpoint import Checkpoint
-from mosaicmr.diffusion.device import choose_device, choose_training_dtype
-from mosaicmr.diffusion.experts import describe_expert, finetune, no_history
-from mosaicmr.diffusion.finetuning import training_fingerprint
-from mosaicmr.diffusion.training_set import Prompts, Shard, domain_id, load_training_slices
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
+from mosaicmr.training.batches import ExpertSettings
+from mosaicmr.training.checkpoint import Checkpoint
+from mosaicmr.training.experts import describe_expert, finetune, no_history
+from mosaicmr.training.finetuning import training_fingerprint
+from mosaicmr.training.training_set import Prompts, Shard, domain_id, load_training_slices
 
 logger = logging.getLogger("mosaicmr.finetune_expert")
 

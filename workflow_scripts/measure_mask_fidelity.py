@@ -1,11 +1,11 @@
 """Measure how much of the tumour that the layouts asked for a segmenter finds, or on real test slices (the floor)."""
 
 from mosaicmr.cohort.labels import scheme_classes
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.evaluation.mask_fidelity import mask_fidelity_metrics, patient_dice
-from mosaicmr.evaluation.references import refer_real, refer_synthetic
-from mosaicmr.evaluation.segmenter import load_segmenters
+from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_table
+from mosaicmr.segmentation.mask_fidelity import mask_fidelity_metrics, patient_dice
+from mosaicmr.segmentation.references import refer_real, refer_synthetic
+from mosaicmr.segmentation.segmenter import load_segmenters
 from mosaicmr.stage import stage
 
 

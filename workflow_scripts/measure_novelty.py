@@ -2,7 +2,7 @@
 
 from mosaicmr.evaluation.feature_set import load_features
 from mosaicmr.evaluation.intervals import metric_table
-from mosaicmr.evaluation.novelty import measure_novelty
+from mosaicmr.evaluation.memorisation import measure_novelty
 from mosaicmr.io import save_table
 from mosaicmr.stage import stage
 

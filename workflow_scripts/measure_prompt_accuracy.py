@@ -1,8 +1,8 @@
 """Measure how often a variant's slices look as their prompts asked."""
 
-from mosaicmr.diffusion.appearance import AppearanceScale
 from mosaicmr.evaluation.prompt_accuracy import accuracy_metrics, compare_looks
 from mosaicmr.io import load_json, save_table
+from mosaicmr.prompts.looks import AppearanceScale
 from mosaicmr.stage import stage
 
 

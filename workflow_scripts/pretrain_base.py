@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.pretraining import pretrain, settings_from
+from mosaicmr.device import choose_device
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.io import digest_of
+from mosaicmr.pretraining.pretrain import pretrain, settings_from
 from mosaicmr.stage import stage
 
 

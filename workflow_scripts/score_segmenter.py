@@ -1,12 +1,12 @@
 """Score the segmenter of one arm on the held-out test patients."""
 
 from mosaicmr.cohort.labels import scheme_classes
-from mosaicmr.diffusion.device import choose_device
+from mosaicmr.device import choose_device
 from mosaicmr.errors import InputError
-from mosaicmr.evaluation.references import refer_real
-from mosaicmr.evaluation.scores import score_metrics
-from mosaicmr.evaluation.segmenter import load_segmenters, score_patients
 from mosaicmr.io import load_table, save_table
+from mosaicmr.segmentation.references import refer_real
+from mosaicmr.segmentation.scores import score_metrics
+from mosaicmr.segmentation.segmenter import load_segmenters, score_patients
 from mosaicmr.stage import stage
 
 

@@ -1,8 +1,8 @@
 """Let all experts denoise one latent a slice together, so that nothing has to be merged."""
 
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.device import choose_device
 from mosaicmr.io import save_arrays
+from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader
 from mosaicmr.synthesis.inputs import Embeddings, Layouts

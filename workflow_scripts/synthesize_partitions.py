@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mosaicmr.diffusion.device import choose_device
+from mosaicmr.device import choose_device
 from mosaicmr.io import create_arrays
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_partitions

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from mosaicmr.diffusion.appearance import AppearanceScale
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.device import choose_device
 from mosaicmr.diffusion.text import load_text_encoder
 from mosaicmr.io import load_arrays, load_json, load_table, save_arrays, save_table
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.prompts.looks import AppearanceScale
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_slices
 from mosaicmr.synthesis.inputs import Layouts

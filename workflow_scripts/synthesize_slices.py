@@ -1,8 +1,8 @@
 """Let the expert for whole slices draw a batch: the baseline without partitions."""
 
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.device import choose_device
 from mosaicmr.io import save_arrays
+from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts

@@ -1,10 +1,10 @@
 """Write the table of all metrics, with the floor and the published figures, as CSV and as a picture."""
 
-from mosaicmr.evaluation.scores import dice_gain
 from mosaicmr.evaluation.summary import to_metric
 from mosaicmr.figures.metrics_table import draw_metrics, subset_block, tidy_metrics, utility_block
 from mosaicmr.figures.style import save_figure
 from mosaicmr.io import load_json, load_table, write_atomically
+from mosaicmr.segmentation.scores import dice_gain
 from mosaicmr.stage import stage
 
 

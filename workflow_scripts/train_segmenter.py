@@ -1,12 +1,12 @@
 """Train the segmenter of one arm, without ever reading a test patient."""
 
 from mosaicmr.cohort.labels import scheme_classes
-from mosaicmr.diffusion.device import choose_device
-from mosaicmr.evaluation.references import refer_real, refer_synthetic
-from mosaicmr.evaluation.segmentation import SegmenterSettings, Sets, Task, train_segmenter
-from mosaicmr.evaluation.segmenter import describe_weights
+from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_arrays, save_table
 from mosaicmr.monitoring.journal import Journal
+from mosaicmr.segmentation.references import refer_real, refer_synthetic
+from mosaicmr.segmentation.segmenter import describe_weights
+from mosaicmr.segmentation.training import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.stage import stage
 
 

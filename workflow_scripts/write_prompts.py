@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
-from mosaicmr.diffusion.prompts import WHOLE, prompt_table
 from mosaicmr.io import load_arrays, load_table, save_json, save_table
-from mosaicmr.partition.domains import load_domains
+from mosaicmr.partition.domains import WHOLE, load_domains
+from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.templates import prompt_table
 from mosaicmr.stage import stage
 
 

@@ -12,23 +12,24 @@ from benchmarks.base_figures.pictures import comparison_sheet
 from benchmarks.base_figures.real_slices import RealSlices, extract, fit, lay_out
 from benchmarks.base_figures.reconstruction import brain_ssim, reconstruct
 from benchmarks.base_figures.record import Figure
-from mosaicmr.cohort.phantom import LABEL_SCHEME
 from mosaicmr.cohort.sources import find_subjects
-from mosaicmr.diffusion.adaptation import AdaptationSettings, adapt
-from mosaicmr.diffusion.appearance import AppearanceScale
-from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
+from mosaicmr.device import choose_training_dtype
 from mosaicmr.diffusion.base import load_noise_schedule, load_unet
 from mosaicmr.diffusion.denoiser import Denoiser
-from mosaicmr.diffusion.device import choose_training_dtype
 from mosaicmr.diffusion.latents import encode_slices
-from mosaicmr.diffusion.prompts import WHOLE, prompt_table
 from mosaicmr.diffusion.text import embed_prompts
-from mosaicmr.diffusion.training_set import TrainingSlices
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
 from mosaicmr.evaluation.intervals import patient_interval
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.templates import prompt_table
+from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.generation import Start, keep_brain
 from mosaicmr.synthesis.inputs import Layouts
+from mosaicmr.training.adaptation import AdaptationSettings, adapt
+from mosaicmr.training.training_set import TrainingSlices
 
 HELD_OUT = 2  # subjects; a fold for each would take five minutes apiece
 STRENGTH = 0.5

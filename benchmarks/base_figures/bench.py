@@ -12,20 +12,20 @@ import yaml
 
 from benchmarks.base_figures.amounts import Amounts
 from benchmarks.base_figures.phantoms import DOMAINS, SEED, Phantoms, measure_facts, partition, simulate, write_prompts
-from mosaicmr.cohort.anatomy import Anatomy, load_anatomy
 from mosaicmr.cohort.extraction import SliceSettings
-from mosaicmr.diffusion.appearance import AppearanceScale
 from mosaicmr.diffusion.base import load_codec, load_noise_schedule
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
 from mosaicmr.diffusion.model_files import load_facts
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.diffusion.sampling import ddim_schedule
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts, load_text_encoder
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.errors import InputError
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.simulation.anatomy import Anatomy, load_anatomy
 from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
-from mosaicmr.synthesis.sampling import ddim_schedule
 
 CONFIG = Path(__file__).resolve().parent.parent.parent / "config" / "config.yaml"
 CPU = torch.device("cpu")

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mosaicmr.cohort.anatomy import Anatomy
 from mosaicmr.cohort.extraction import SliceSettings
-from mosaicmr.diffusion.appearance import AppearanceScale, Look, measure_regions
-from mosaicmr.diffusion.bank import BankSettings, patient_slices, simulate_shard
-from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES, partition_simulated
-from mosaicmr.diffusion.prompts import WHOLE, SliceFacts, facts_of, write_prompt
-from mosaicmr.diffusion.unet_sets import MODALITIES
-from mosaicmr.partition.domains import HEALTHY
+from mosaicmr.partition.domains import HEALTHY, WHOLE
+from mosaicmr.pretraining.bank import BankSettings, patient_slices, simulate_shard
+from mosaicmr.pretraining.conditions import SIMULATED_CLASSES, partition_simulated
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import AppearanceScale, Look, measure_regions
+from mosaicmr.prompts.templates import SliceFacts, facts_of, write_prompt
 from mosaicmr.seeds import derive_seed, numpy_generator
+from mosaicmr.simulation.anatomy import Anatomy
 from mosaicmr.stage import progress
 
 SEED = 1  # pretraining derives its patients from other labels, so no seed of its can give one of these

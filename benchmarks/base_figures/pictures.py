@@ -7,10 +7,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from benchmarks.base_figures.phantoms import DOMAINS, Phantoms
-from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.figures.grid import spread
 from mosaicmr.figures.style import domain_colours, house_style, new_figure
+from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
+from mosaicmr.pretraining.unet_sets import MODALITIES
 
 ROWS = 6
 PANEL = 1.3  # inches

@@ -13,12 +13,12 @@ from benchmarks.base_figures.phantoms import SEED, measure_facts, measure_looks,
 from benchmarks.base_figures.pictures import prompt_sheet
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES, TumourClass
-from mosaicmr.diffusion.appearance import LEVELS, TEXTURES, Look
-from mosaicmr.diffusion.prompts import SliceFacts
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import embed_in_batches
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.evaluation.intervals import patient_interval
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import LEVELS, TEXTURES, Look
+from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import numpy_generator
 
 # What the picture changes, one word at a time.

@@ -9,14 +9,14 @@ import pandas as pd
 from benchmarks.base_figures.bench import Bench
 from benchmarks.base_figures.phantoms import DOMAINS, HEALTHY_DOMAINS, SEED
 from mosaicmr.cohort.extraction import Slices, extract_shard
-from mosaicmr.cohort.phantom import LABEL_SCHEME
 from mosaicmr.cohort.sources import Subject
-from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions
-from mosaicmr.diffusion.prompts import WHOLE, prompt_table
-from mosaicmr.diffusion.unet_sets import MODALITIES
-from mosaicmr.partition.domains import Domain, choose_reference, partition_slice
+from mosaicmr.partition.domains import WHOLE, Domain, choose_reference, partition_slice
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate_slices
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.templates import prompt_table
+from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.inputs import Layouts
 
 

@@ -23,16 +23,16 @@ from benchmarks.base_figures.phantoms import (
 from benchmarks.base_figures.pictures import sample_sheet
 from benchmarks.base_figures.reconstruction import reconstruct
 from benchmarks.base_figures.record import Figure
-from mosaicmr.diffusion.bank_conditions import SIMULATED_CLASSES
-from mosaicmr.diffusion.unet_sets import MODALITIES
 from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
 from mosaicmr.evaluation.frechet import frechet_distance, mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, patient_interval
-from mosaicmr.evaluation.references import COLUMNS
-from mosaicmr.evaluation.scores import dice
-from mosaicmr.evaluation.segmentation import SegmenterSettings, Sets, Task, train_segmenter
-from mosaicmr.evaluation.segmenter import build_segmenter, segment
 from mosaicmr.io import save_arrays
+from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.segmentation.references import COLUMNS
+from mosaicmr.segmentation.scores import dice
+from mosaicmr.segmentation.segmenter import build_segmenter, segment
+from mosaicmr.segmentation.training import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.synthesis.generation import Start
 
 WHOLE_TUMOUR, MEAN = "whole tumour", "mean"

@@ -8,9 +8,9 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from mosaicmr.device import autocast, choose_dtype
 from mosaicmr.diffusion.adapters import merge_adapter
 from mosaicmr.diffusion.base import load_unet, unet_name
-from mosaicmr.diffusion.device import autocast, choose_dtype
 from mosaicmr.diffusion.unet import predict
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
+from mosaicmr.prompts.looks import LEVELS, TEXTURES
 
 LOOKS = len(LEVELS) + len(TEXTURES)  # the words
 QUESTIONS = 2  # of brightness and of texture

@@ -2,7 +2,7 @@
 
 Attention and a mean state leave it to the network to find out which words belong to which pixels and modality; after
 the hours of training that a CPU affords, it had not (benchmarks/README.md, "Words and pixels"). So a small frozen
-reader finds the words of each class and modality in the prompt's states (mosaicmr.diffusion.prompt_reader trains it),
+reader finds the words of each class and modality in the prompt's states (mosaicmr.pretraining.prompt_reader trains it),
 and they are laid over the class's pixels as further channels of the input: text that acts where it applies, as in
 SpaText (Avrahami et al., CVPR 2023).
 """

@@ -22,6 +22,7 @@ from mosaicmr.seeds import numpy_generator
 CONFIDENCE = 0.95
 MINIMUM_PATIENTS = 3  # with fewer, a spread over patients says nothing; the interval is left out
 JACKKNIFE_GROUPS = 30  # beyond this, deleting patients one by one costs time and hardly narrows the interval
+MEAN = "mean"  # stands for a class in the name of a metric that averages over all classes
 METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "why"]
 
 

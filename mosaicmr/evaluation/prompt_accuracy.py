@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import BRIGHTNESS, TEXTURE, AppearanceScale, Look, measure_regions, read_looks
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
 from mosaicmr.io import load_arrays, load_table
+from mosaicmr.prompts.looks import BRIGHTNESS, TEXTURE, AppearanceScale, Look, measure_regions, read_looks
 
 NAMES = {tumour.value: tumour.name for tumour in TUMOUR_CLASSES}
 COLUMNS = ["slice", "patient", "tumour_class", "modality"]

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mosaicmr.cohort.labels import TumourClass
-from mosaicmr.evaluation.intervals import MINIMUM_PATIENTS
-from mosaicmr.evaluation.scores import MEAN
+from mosaicmr.evaluation.intervals import MEAN, MINIMUM_PATIENTS
 
 SPLITS = ("train", "val", "test")
 SUBSET_METRICS = (

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mosaicmr.cohort.labels import TumourClass
-from mosaicmr.diffusion.appearance import BRIGHTNESS, TEXTURE
 from mosaicmr.evaluation.prompt_accuracy import metric_name
 from mosaicmr.figures.style import GREY, house_style, new_figure, subset_colours
+from mosaicmr.prompts.looks import BRIGHTNESS, TEXTURE
 
 TITLES = {BRIGHTNESS: "As bright as asked (share of looks)", TEXTURE: "With the asked texture (share of looks)"}
 HEIGHT = 0.085  # inches for each variant of a row

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mosaicmr.cohort.labels import ENHANCING, NECROSIS, TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import LEVELS
 from mosaicmr.figures.style import BLACK, CLASS_COLOURS, VERMILION, house_style, new_figure, window_around
+from mosaicmr.prompts.looks import LEVELS
 
 PANEL = 1.75  # inches
 TEXT = 0.42  # inches below a panel

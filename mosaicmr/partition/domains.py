@@ -16,6 +16,7 @@ from mosaicmr.errors import InputError
 from mosaicmr.io import load_json, save_json
 
 TUMOUR, HEALTHY = "tumour", "healthy"
+WHOLE = "whole"  # the "domain" of an expert that draws the whole slice
 REFERENCE_PREFERENCE = ("T1", "T1ce", "FLAIR", "T2")
 
 

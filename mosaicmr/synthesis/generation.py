@@ -14,10 +14,7 @@ from torch import Tensor
 from mosaicmr.diffusion.base import load_codec, load_noise_schedule
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
-from mosaicmr.diffusion.prompts import WHOLE
-from mosaicmr.stage import progress
-from mosaicmr.synthesis.inputs import Embeddings, Layouts
-from mosaicmr.synthesis.sampling import (
+from mosaicmr.diffusion.sampling import (
     GUIDANCE_RESCALE,
     Condition,
     Predictor,
@@ -28,6 +25,9 @@ from mosaicmr.synthesis.sampling import (
     remaining_timesteps,
     sample,
 )
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.stage import progress
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
 BATCH = 16  # samples denoised at once
 

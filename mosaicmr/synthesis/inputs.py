@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.conditioning import encode_layout
-from mosaicmr.diffusion.prompts import WHOLE
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
+from mosaicmr.partition.domains import WHOLE
 
 
 @dataclass(frozen=True)

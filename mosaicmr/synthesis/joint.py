@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mosaicmr.diffusion.denoiser import Denoiser
-from mosaicmr.diffusion.prompts import WHOLE
+from mosaicmr.diffusion.sampling import Predictor, blend
+from mosaicmr.partition.domains import WHOLE
 from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
 from mosaicmr.synthesis.inputs import Layouts
 from mosaicmr.synthesis.merge import feathered_weights
-from mosaicmr.synthesis.sampling import Predictor, blend
 
 
 def synthesize_jointly(

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import AppearanceScale, measure_regions, tabulate_looks
-from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays
-from mosaicmr.partition.domains import HEALTHY, TUMOUR, Domain
+from mosaicmr.partition.domains import HEALTHY, TUMOUR, WHOLE, Domain
+from mosaicmr.prompts.looks import AppearanceScale, measure_regions, tabulate_looks
+from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice, mirror
 from mosaicmr.synthesis.deformation import deform, random_coordinates

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
-from mosaicmr.diffusion.appearance import (
+from mosaicmr.diffusion.text import TextEncoder, embed_prompts
+from mosaicmr.errors import InputError
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.prompts.looks import (
     BRIGHTNESS,
     LEVELS,
     AppearanceScale,
@@ -15,9 +18,7 @@ from mosaicmr.diffusion.appearance import (
     measure_regions,
     read_looks,
 )
-from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
-from mosaicmr.diffusion.text import TextEncoder, embed_prompts
-from mosaicmr.errors import InputError
+from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
 

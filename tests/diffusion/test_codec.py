@@ -56,9 +56,9 @@ def test_stable_diffusion_latents_are_scaled_by_its_own_factor() -> None:
 def test_the_shipped_autoencoder_reconstructs_a_simulated_slice() -> None:
     base = Path(__file__).parents[2] / "models" / "base"
     codec = Codec.bundled(base)
-    from mosaicmr.cohort.anatomy import load_anatomy
-    from mosaicmr.diffusion.simulation import simulate_slice
     from mosaicmr.seeds import torch_generator
+    from mosaicmr.simulation.anatomy import load_anatomy
+    from mosaicmr.simulation.random_slice import simulate_slice
 
     one = simulate_slice(load_anatomy(), torch_generator(9, "unseen"), 128, 1.5)
     decoded = codec.decode(codec.encode(one.images[None])[0])[0]

@@ -3,8 +3,8 @@
 import torch
 
 from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
-from mosaicmr.diffusion.appearance import LEVELS, TEXTURES
 from mosaicmr.diffusion.look_reader import FEATURES, LOOKS, LookReader, word_probabilities
+from mosaicmr.prompts.looks import LEVELS, TEXTURES
 
 MODALITIES, T2, WIDTH = 4, 3, 8
 

@@ -6,7 +6,7 @@ import torch
 
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.patch_transform import fit_patch_transform
-from mosaicmr.diffusion.pretrain_autoencoder import UNSHUFFLE, AutoencoderSettings, build_autoencoder
+from mosaicmr.pretraining.autoencoder import UNSHUFFLE, AutoencoderSettings, build_autoencoder
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import torch
 
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES
 from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
-from mosaicmr.diffusion.appearance import LEVELS
 from mosaicmr.diffusion.base import load_unet
 from mosaicmr.diffusion.conditioning import encode_layout
 from mosaicmr.diffusion.look_reader import LOOKS
 from mosaicmr.diffusion.regional_unet import GAIN, RegionalUNet, look_maps
 from mosaicmr.diffusion.unet import predict
+from mosaicmr.prompts.looks import LEVELS
 from tests.support.tiny_models import MODALITIES, TINY
 
 CLASSES = len(TUMOUR_CLASSES)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA
-from mosaicmr.diffusion.appearance import AppearanceScale, Look, tabulate_looks
 from mosaicmr.evaluation.prompt_accuracy import accuracy_metrics, chance_agreement, compare_looks, unasked_metrics
 from mosaicmr.evaluation.summary import SUBSET_METRICS
 from mosaicmr.io import save_arrays, save_table
+from mosaicmr.prompts.looks import AppearanceScale, Look, tabulate_looks
 
 MODALITIES = ["FLAIR", "T2"]
 GREYS = (0.2, 0.5, 0.8)  # one in each third

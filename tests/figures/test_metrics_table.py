@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from mosaicmr.evaluation.scores import dice_gain
 from mosaicmr.evaluation.summary import SUBSET_METRICS, to_metric
 from mosaicmr.figures.metrics_table import (
     PUBLISHED_COLUMN,
@@ -15,6 +14,7 @@ from mosaicmr.figures.metrics_table import (
     utility_block,
 )
 from mosaicmr.figures.style import save_figure
+from mosaicmr.segmentation.scores import dice_gain
 from tests.support.invented_results import ARMS, VARIANTS, patient_scores, run_summary
 
 

@@ -7,9 +7,9 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from mosaicmr.diffusion.appearance import LEVELS
 from mosaicmr.figures.prompts import draw_prompts, shown_modality
 from mosaicmr.figures.style import BLACK, VERMILION, save_figure
+from mosaicmr.prompts.looks import LEVELS
 
 MODALITIES = ["FLAIR", "T1ce"]
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from mosaicmr.evaluation.scores import patient_means
 from mosaicmr.figures.segmentation import draw_segmentation
 from mosaicmr.figures.style import save_figure
+from mosaicmr.segmentation.scores import patient_means
 from tests.support.invented_results import ARMS, patient_scores, segmentation_metrics
 
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from mosaicmr.diffusion.sampling import ddim_schedule
 from mosaicmr.synthesis.generation import Sampler
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
-from mosaicmr.synthesis.sampling import ddim_schedule
 
 SCHEDULE = DDPMScheduler(prediction_type="v_prediction", rescale_betas_zero_snr=True)
 NAMES = ("necrosis", "oedema", "enhancing", "healthy1", "healthy2")

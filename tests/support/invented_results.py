@@ -5,8 +5,8 @@ import pandas as pd
 
 from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.evaluation.intervals import metric_row, metric_table
-from mosaicmr.evaluation.scores import score_metrics
 from mosaicmr.evaluation.summary import SUBSET_METRICS, summarize
+from mosaicmr.segmentation.scores import score_metrics
 
 CLASSES = scheme_classes("brats2021")
 DOMAINS = ["necrosis", "oedema", "enhancing", "healthy1", "healthy2", "healthy3"]

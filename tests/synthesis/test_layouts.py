@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.diffusion.appearance import AppearanceScale, read_looks
-from mosaicmr.diffusion.prompts import facts_of, write_prompt
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import Domain
+from mosaicmr.prompts.looks import AppearanceScale, read_looks
+from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice
 from mosaicmr.synthesis.layouts import (
     LayoutSettings,

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from mosaicmr.cohort.labels import scheme_classes
-from mosaicmr.diffusion.appearance import AppearanceScale, Look, tabulate_looks
 from mosaicmr.diffusion.denoiser import load_denoiser
-from mosaicmr.diffusion.prompts import WHOLE, facts_of, write_prompt
 from mosaicmr.diffusion.text import load_text_encoder
 from mosaicmr.errors import InputError
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.prompts.looks import AppearanceScale, Look, tabulate_looks
+from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
 from mosaicmr.synthesis.inputs import Layouts
 from mosaicmr.synthesis.prompt_sweep import choose_layout, embed_sweep, measure_sweep, repeat_layout, sweep_prompts

@@ -106,9 +106,9 @@ KEYS = {
 
 # A file, the words in it to replace, by what, and the rules that run the code (or read the file).
 EDITS = {
-    "a docstring of the training": ("mosaicmr/diffusion/experts.py", '"""', '"""Indeed: ', set()),
+    "a docstring of the training": ("mosaicmr/training/experts.py", '"""', '"""Indeed: ', set()),
     "a comment in the training": (
-        "mosaicmr/diffusion/finetuning.py",
+        "mosaicmr/training/finetuning.py",
         "import hashlib",
         "import hashlib  # digests",
         set(),
@@ -130,7 +130,7 @@ EDITS = {
         set(),
     ),
     "a template of the prompts": (
-        "mosaicmr/diffusion/prompts.py",
+        "mosaicmr/prompts/templates.py",
         "axial brain MRI",
         "axial MRI of the brain",
         {"write_prompts", "draw_layouts", *TRAINING},

@@ -72,13 +72,13 @@ def test_the_joint_scheme_which_the_tiny_run_lacks_runs_the_blending(planner: Pl
         ("synthesis/layouts.py", {"finetune_expert", "encode_latents", "write_prompts"}),
         ("evaluation/ssim.py", {"finetune_expert", "draw_layouts", "train_segmenter", "export_dataset"}),
         ("figures/grid.py", RULES - {"figure_grid", "write_report"}),
-        ("diffusion/adaptation.py", {"encode_latents", "embed_prompts", "draw_layouts"}),
+        ("training/adaptation.py", {"encode_latents", "embed_prompts", "draw_layouts"}),
         (
-            "diffusion/experts.py",
+            "training/experts.py",
             {"adapt_base", "extract_slices", "partition_slices", "encode_latents", "draw_layouts"},
         ),
         ("cohort/split.py", {"build_phantom", "check_cohort", "extract_slices", "tessellate_slices"}),
-        ("diffusion/pretraining.py", RULES),
+        ("pretraining/pretrain.py", RULES),
     ],
 )
 def test_an_edited_module_spares_the_costly_rules_before_it(module: str, spared: set[str], planner: Planner):

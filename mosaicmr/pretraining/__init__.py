@@ -1,0 +1,1 @@
+"""The bundled base model, trained on simulated slices alone."""

@@ -1,0 +1,140 @@
+"""Pretraining of the bundled autoencoder on simulated slices, one modality at a time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from monai.losses.ssim_loss import SSIMLoss
+
+from mosaicmr.diffusion.patch_transform import PatchTransform
+from mosaicmr.monitoring.journal import Journal
+from mosaicmr.seeds import torch_generator
+from mosaicmr.training.rates import cosine_rate, load_checkpoint, require_finite, save_checkpoint, set_rate
+
+UNSHUFFLE = 2  # folding 2x2 pixels into channels quarters the cost of the layers at full resolution
+INITIAL_LOG_VARIANCE = -6.0
+SSIM_WEIGHT = 0.1
+RECORD_EVERY = 50  # steps
+SSIM_EVERY = 4  # one image in so many of a batch: SSIM costs more than the networks do
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings:
+    """Size and schedule of the autoencoder's pretraining."""
+
+    widths: tuple[int, ...]
+    latent_channels: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    kl_weight: float
+    checkpoint_every: int
+
+
+def build_autoencoder(settings: AutoencoderSettings) -> AutoencoderKL:
+    """A narrow AutoencoderKL (Rombach et al., CVPR 2022) on pixel-unshuffled grey images, without attention."""
+    levels = len(settings.widths)
+    autoencoder = AutoencoderKL(
+        in_channels=UNSHUFFLE**2,
+        out_channels=UNSHUFFLE**2,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=settings.widths,
+        layers_per_block=1,
+        latent_channels=settings.latent_channels,
+        norm_num_groups=16,
+        mid_block_add_attention=False,
+    )
+    with torch.no_grad():
+        # At first the networks add nothing to the patch transform.
+        for tensor in (*autoencoder.quant_conv.parameters(), *autoencoder.decoder.conv_out.parameters()):
+            tensor.zero_()
+        # A posterior as wide as the prior would drown the signal for the first thousand steps.
+        autoencoder.quant_conv.bias[settings.latent_channels :] = INITIAL_LOG_VARIANCE
+    return autoencoder
+
+
+def train_autoencoder(
+    images: np.ndarray,
+    transform: PatchTransform,
+    settings: AutoencoderSettings,
+    seed: int,
+    checkpoint: Path,
+    device: str,
+    journal: Journal,
+) -> tuple[AutoencoderKL, pd.DataFrame]:
+    """Train on single modalities of slices what the patch transform misses; resumes from `checkpoint`.
+
+    images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its curve (step, loss, its parts, seconds).
+    Loss, on the reconstruction of a posterior sample: L1 of the pixels and of their differences to the next pixel,
+    which keeps edges sharp, one minus SSIM, and the weighted KL divergence of each latent value.
+    Raises InputError if it is no longer finite.
+    """
+    torch.manual_seed(seed)
+    model = build_autoencoder(settings).to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    first, curve = load_checkpoint(checkpoint, {"autoencoder": model}, {"adamw": optimizer})
+    before = curve[-1]["seconds"] if curve else 0.0
+    journal.begin(settings.steps, first)
+    for step in range(first, settings.steps):
+        set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
+        generator = torch_generator(seed, "autoencoder", step)
+        batch = draw_modalities(images, settings.batch_size, generator).to(device)
+        loss, parts = _loss(model, transform, batch, settings.kl_weight, generator)
+        require_finite(loss.item(), step, "autoencoder", settings.learning_rate)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        journal.report(step + 1, loss.item(), parts)
+        if step % RECORD_EVERY == 0 or step == settings.steps - 1:
+            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": before + journal.seconds})
+        if (step + 1) % settings.checkpoint_every == 0:
+            journal.flush()
+            save_checkpoint(checkpoint, step + 1, {"autoencoder": model}, {"adamw": optimizer}, curve)
+    return model.eval(), pd.DataFrame(curve)
+
+
+def draw_modalities(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:
+    """A batch of single modalities of slices uint8 [n, M, H, W]: float32 [batch, 1, H, W] in [0, 1], half of them
+    mirrored, each with a random gamma."""
+    rows = torch.randint(len(images), (batch_size,), generator=generator)
+    modalities = torch.randint(images.shape[1], (batch_size,), generator=generator)
+    batch = torch.from_numpy(np.stack([images[r, m] for r, m in zip(rows.tolist(), modalities.tolist(), strict=True)]))
+    batch = batch[:, None].float() / 255
+    mirrored = torch.rand(batch_size, generator=generator) < 0.5
+    batch[mirrored] = batch[mirrored].flip(-1)
+    gamma = torch.exp(0.2 * torch.randn(batch_size, 1, 1, 1, generator=generator))
+    return batch**gamma
+
+
+def _loss(
+    model: AutoencoderKL, transform: PatchTransform, batch: torch.Tensor, kl_weight: float, generator: torch.Generator
+) -> tuple[torch.Tensor, dict[str, float]]:
+    pixels = batch * 2 - 1
+    linear = transform.encode(pixels)
+    with torch.autocast(batch.device.type, torch.bfloat16):
+        posterior = model.encode(F.pixel_unshuffle(pixels, UNSHUFFLE)).latent_dist
+    # Added in float32: sixteen bits would cost more than the correction gains.
+    noise = torch.randn(linear.shape, generator=generator).to(batch)
+    latents = linear + posterior.mean.float() + posterior.std.float() * noise
+    with torch.autocast(batch.device.type, torch.bfloat16):
+        correction = model.decode(latents).sample
+    images = (F.pixel_shuffle(correction.float(), UNSHUFFLE) + transform.decode(latents) + 1) / 2
+    loss, parts = reconstruction_loss(images, batch)
+    variance = posterior.var.float()
+    kl = 0.5 * ((linear + posterior.mean) ** 2 + variance - 1 - posterior.logvar.float()).mean()
+    return loss + kl_weight * kl, parts | {"kl": kl.item()}
+
+
+def reconstruction_loss(images: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """How far decoded images [n, 1, H, W] are from those of a batch, both about in [0, 1]: the loss and its parts."""
+    l1 = (images - batch).abs().mean()
+    edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))
+    dissimilarity = SSIMLoss(spatial_dims=2)(images[::SSIM_EVERY], batch[::SSIM_EVERY])
+    parts = {"l1": l1, "edges": edges, "dissimilarity": dissimilarity}
+    return l1 + edges + SSIM_WEIGHT * dissimilarity, {name: value.item() for name, value in parts.items()}

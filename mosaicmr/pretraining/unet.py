@@ -1,0 +1,228 @@
+"""Pretraining of the bundled U-Net on the latents of simulated slices, conditioned on layouts and prompts.
+
+Hidden weight matrices are trained by Muon (Jordan et al. 2024), scaled to AdamW's step as Liu et al. (arXiv 2502.16982)
+do: on a CPU that can afford a few thousand steps it is worth more than anything else (benchmarks/README.md).
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS, tumour_fraction
+from mosaicmr.diffusion.look_reader import LOOKS, LookReader
+from mosaicmr.diffusion.regional_unet import RegionalUNet
+from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
+from mosaicmr.monitoring.journal import Journal
+from mosaicmr.seeds import torch_generator
+from mosaicmr.training.muon import UNET_ENDS, MuonWithAdamW
+from mosaicmr.training.rates import cosine_rate, load_checkpoint, require_finite, save_checkpoint, update_average
+
+WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
+RECORD_EVERY = 25  # steps
+
+
+@dataclass(frozen=True)
+class UNetSettings:
+    """Size and schedule of the U-Net's pretraining.
+
+    batch_size: counts the smallest slices. tumour_weight: a tumour's latents count 1 + this in the loss.
+    timestep_shift: s in t' = s t / (1 + (s - 1) t), for timesteps t drawn evenly from 0 to 1; above 1 it trains more on
+    noise in which brightness is still to be decided (Esser et al., ICML 2024, eq. 23).
+    """
+
+    widths: tuple[int, ...]
+    layers: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    dropout: float
+    average: float
+    tumour_weight: float
+    timestep_shift: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class UNetData:
+    """The training set of simulated slices of one size.
+
+    latents: float16 [n, M * c, h, w]; layout: float16 [n, 24, h, w]; present: bool [n, draws, M], the modalities
+    that each of a slice's prompts asks for; prompt: int [n, draws], rows of `embeddings` float16 [p, L, D] and
+    `mask` uint8 [p, L], whose row 0 is the empty prompt.
+    """
+
+    latents: torch.Tensor
+    layout: torch.Tensor
+    present: torch.Tensor
+    prompt: torch.Tensor
+    embeddings: torch.Tensor
+    mask: torch.Tensor
+
+
+def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, text_width: int) -> RegionalUNet:
+    """A small U-Net with attention to itself and to the prompt at its lower resolutions; as yet it reads no looks.
+
+    latent_channels: of all modalities together.
+    """
+    levels = len(settings.widths)
+    return RegionalUNet(
+        in_channels=latent_channels + LAYOUT_CHANNELS + LOOKS * modalities,
+        out_channels=latent_channels,
+        modalities=modalities,
+        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
+        up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+        block_out_channels=settings.widths,
+        layers_per_block=settings.layers,
+        cross_attention_dim=text_width,
+        # diffusers takes this for the number of heads, whatever its name says (its issue 2011).
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def start_unet(settings: UNetSettings, data: UNetData, reader: LookReader, seed: int) -> RegionalUNet:
+    """The U-Net as its training begins, with the reader of its prompts."""
+    torch.manual_seed(seed)
+    unet = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
+    spread_prompts(unet, data)
+    unet.reader.load_state_dict(reader.state_dict())
+    return unet
+
+
+def build_schedule() -> DDPMScheduler:
+    """Cosine schedule with zero terminal signal-to-noise ratio and v-prediction.
+
+    Lin et al., WACV 2024: without it the mean brightness leaks through the last step and black comes out grey.
+    """
+    return DDPMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+@torch.no_grad()
+def spread_prompts(unet: RegionalUNet, data: UNetData) -> None:
+    """Start the layer that takes the prompt's mean state with weights that whiten it; changes `unet`.
+
+    The mean states of our prompts differ little from one another, and along few directions: as they are, a network
+    would take thousands of steps to tell them apart.
+    """
+    pooled = pool_prompt(data.embeddings[1:].float(), data.mask[1:]).double()
+    mean = pooled.mean(0)
+    covariance = (pooled - mean).T @ (pooled - mean) / len(pooled)
+    power, directions = torch.linalg.eigh(covariance)
+    whitening = (power + WHITENING_FLOOR * power.mean()).rsqrt()[:, None] * directions.T
+    first = unet.class_embedding.linear_1
+    first.weight.copy_((first.weight.double() @ whitening).float())
+    first.bias.sub_((first.weight.double() @ mean).float())
+
+
+def train_unet(
+    unet: RegionalUNet,
+    sets: Sequence[UNetData],
+    settings: UNetSettings,
+    seed: int,
+    checkpoint: Path,
+    device: str,
+    journal: Journal,
+) -> tuple[RegionalUNet, pd.DataFrame]:
+    """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
+
+    journal: its name is the training's, as in the config's `pretrain`: each draws slices and noise of its own.
+    Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
+    curve (step, loss, seconds; seconds of all sittings together).
+    Raises InputError if the loss is no longer finite.
+    """
+    unet = unet.to(device).train()
+    averaged = copy.deepcopy(unet).eval()
+    choose_attention(unet, torch.device(device), torch.bfloat16)
+    optimizer = MuonWithAdamW(unet, UNET_ENDS, settings.learning_rate, weight_decay=1e-2)
+    schedule = build_schedule()
+    modules = {"unet": unet, "averaged": averaged}
+    first, curve = load_checkpoint(checkpoint, modules, optimizer.parts)
+    recent, before = [], curve[-1]["seconds"] if curve else 0.0
+    journal.begin(settings.steps, first)
+    for step in range(first, settings.steps):
+        optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
+        generator = torch_generator(seed, journal.name, step)
+        loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
+        require_finite(loss.item(), step, journal.name, settings.learning_rate)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        update_average(averaged, unet, settings.average, step + 1)
+        recent.append(loss.item())
+        journal.report(step + 1, recent[-1], {"loss": recent[-1]})
+        if (step + 1) % RECORD_EVERY == 0:
+            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": before + journal.seconds})
+            recent = []
+        if (step + 1) % settings.checkpoint_every == 0:
+            journal.flush()
+            save_checkpoint(checkpoint, step + 1, modules, optimizer.parts, curve)
+    return averaged, pd.DataFrame(curve, columns=["step", "loss", "seconds"])
+
+
+def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Generator) -> tuple[UNetData, int]:
+    """The set that a step takes, as likely as it is large, and how many of its slices: larger ones are fewer, so that
+    all steps cost about the same."""
+    sizes = torch.tensor([float(len(one.latents)) for one in sets])
+    chosen = sets[int(torch.multinomial(sizes, 1, generator=generator))]
+    smallest = min(one.latents[0, 0].numel() for one in sets)
+    return chosen, max(1, round(settings.batch_size * smallest / chosen.latents[0, 0].numel()))
+
+
+def draw_timesteps(batch: int, shift: float, timesteps: int, generator: torch.Generator) -> torch.Tensor:
+    """Timesteps int64 [batch] from 0 to timesteps - 1, shifted as `UNetSettings` says.
+
+    Before the shift there is one in each part of the schedule, which makes the loss less noisy (Kingma et al. 2021,
+    section I.1).
+    """
+    spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    shifted = shift * spread / (1 + (shift - 1) * spread)
+    # In single precision the last part may end in 1.
+    return (shifted * timesteps).long().clamp(max=timesteps - 1)
+
+
+def training_loss(
+    unet: RegionalUNet,
+    schedule: DDPMScheduler,
+    drawn: tuple[UNetData, int],
+    settings: UNetSettings,
+    generator: torch.Generator,
+    device: str,
+) -> torch.Tensor:
+    """Squared error of the velocity, averaged over the latents of the modalities asked for; a tumour's count more."""
+    data, batch = drawn
+    rows = torch.randint(len(data.latents), (batch,), generator=generator)
+    draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)
+    latents = data.latents[rows].float()
+    noise = torch.randn(latents.shape, generator=generator)
+    timesteps = draw_timesteps(batch, settings.timestep_shift, schedule.config.num_train_timesteps, generator)
+    channels = latents.shape[1] // data.present.shape[-1]
+    present = data.present[rows, draws].repeat_interleave(channels, dim=1)[..., None, None].float()
+    noisy = schedule.add_noise(latents, noise, timesteps) * present
+    target = schedule.get_velocity(latents, noise, timesteps)
+    # Together, because guidance asks for the model without both.
+    kept = torch.rand(batch, generator=generator) >= settings.dropout
+    prompt = data.prompt[rows, draws] * kept
+    layout = data.layout[rows].float()
+    weights = present * (1 + settings.tumour_weight * tumour_fraction(layout))
+    layout = layout * kept[:, None, None, None]
+    mask = data.mask[prompt]
+    longest = int(mask.sum(1).max())
+    inputs = (noisy, timesteps, data.embeddings[prompt, :longest].float(), mask[:, :longest], layout)
+    with torch.autocast(device, torch.bfloat16):
+        prediction = predict(unet, *(part.to(device) for part in inputs)).float()
+    error = (prediction - target.to(device)).square() * weights.to(device)
+    return error.sum() / weights.sum().to(device)

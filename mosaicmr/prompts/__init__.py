@@ -1,0 +1,1 @@
+"""Facts measured on a slice, put in words."""

@@ -1,0 +1,185 @@
+"""Text prompts from facts measured on a slice: templates, no free text and no identifier.
+
+A prompt says which modalities are drawn, which domain an expert is asked for, how large a pixel is, where in the head
+the slice lies, how large the tumour is, where it is and what it is made of, and how the parts of it look that are asked
+for. The same templates serve the pretraining of the bundled base model, the fine-tuning of the experts and the
+synthesis, so a phrase means the same in all three.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.errors import InputError
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.prompts.looks import LEVELS as BRIGHTNESS
+from mosaicmr.prompts.looks import TEXTURES, AppearanceScale, Look, measure_regions
+
+# Upper bounds of `level` (0 = lowest, 1 = highest brain slice). With the brain reaching from about z = -70 mm to +80 mm
+# in MNI space, the bounds are at z = -30, -10, 12, 30 and 50 mm.
+LEVELS = (
+    (0.27, "posterior fossa"),
+    (0.40, "midbrain"),
+    (0.55, "basal ganglia"),
+    (0.67, "lateral ventricles"),
+    (0.80, "centrum semiovale"),
+    (1.00, "vertex"),
+)
+SMALL_TUMOUR, LARGE_TUMOUR = 400.0, 1500.0  # mm² in the slice: discs of 23 and 44 mm diameter
+ONE_SIDED = 0.75  # share of the tumour's area that must lie on one side of the midline
+CENTRAL_BAND = (0.45, 0.55)  # of the brain's anterior-posterior extent
+
+MODALITY_WORDS = {"FLAIR": "FLAIR", "T1": "T1", "T1ce": "contrast-enhanced T1", "T2": "T2"}
+HEALTHY_DOMAIN = re.compile(r"healthy([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class SliceFacts:
+    """What a prompt may say about a slice.
+
+    level: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
+    side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
+    a tumour. classes: canonical values of the tumour classes present, rising. looks: how they look in each modality, as
+    far as that was measured. random_contrast: whether tissue shows contrast that no scanner need give, which only
+    simulated slices do.
+    """
+
+    level: float
+    pixel_size: float
+    tumour_area: float
+    side: str
+    position: str
+    classes: tuple[int, ...]
+    looks: tuple[Look, ...] = ()
+    random_contrast: bool = False
+
+
+def facts_of(
+    labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: float, looks: tuple[Look, ...] = ()
+) -> SliceFacts:
+    """Measure the facts of a slice on its label map; `looks` come from its images (`AppearanceScale.describe`).
+
+    labels: uint8 [H, W], canonical tumour classes; brain: [H, W], nonzero in the brain; row 0 is anterior and column 0
+    is the patient's right. level: 0 to 1. pixel_size: mm. The midline and the anterior-posterior extent are those of
+    the brain, so that a brain off the middle of the image makes no difference.
+    """
+    tumour = labels > 0
+    if not tumour.any():
+        return SliceFacts(float(level), pixel_size, 0.0, "", "", ())
+    rows, columns = np.nonzero(tumour)
+    inside_rows, inside_columns = np.nonzero((brain > 0) | tumour)
+    midline = (inside_columns.min() + inside_columns.max()) / 2
+    # Pixels on the midline count half for each side.
+    right = np.mean(columns < midline) + np.mean(columns == midline) / 2
+    top, bottom = inside_rows.min(), inside_rows.max()
+    depth = (rows.mean() - top) / max(bottom - top, 1)
+    return SliceFacts(
+        level=float(level),
+        pixel_size=pixel_size,
+        tumour_area=float(tumour.sum()) * pixel_size**2,
+        side="right" if right >= ONE_SIDED else "left" if right <= 1 - ONE_SIDED else "midline",
+        position="anterior" if depth < CENTRAL_BAND[0] else "posterior" if depth > CENTRAL_BAND[1] else "central",
+        classes=tuple(int(value) for value in np.unique(labels[tumour])),
+        looks=looks,
+    )
+
+
+def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> str:
+    """The prompt of one domain of a slice.
+
+    A tumour class's expert is told how that class looks, the whole slice's how all of them do, a healthy domain's
+    nothing of it.
+    domain: a tumour class name, 'healthy1' (the darkest in the reference modality) and up, or 'whole'.
+    modalities: names as in the config, in any order; the prompt names them in that of MODALITY_WORDS, others last.
+    Raises InputError for a domain that is none of these.
+    """
+    known = list(MODALITY_WORDS)
+    modalities = sorted(modalities, key=lambda name: known.index(name) if name in known else len(known))
+    phrases = [
+        domain_words(domain),
+        f"axial brain MRI of {round(facts.pixel_size, 2):g} mm",
+        *(MODALITY_WORDS.get(modality, modality) for modality in modalities),
+        *(["random contrast"] if facts.random_contrast else []),
+        f"level of the {level_words(facts.level)}",
+        tumour_words(facts),
+    ]
+    return ". ".join([", ".join(phrases), *look_words(domain, facts, modalities)])
+
+
+def prompt_table(
+    images: np.ndarray,
+    labels: np.ndarray,
+    brain: np.ndarray,
+    slices: pd.DataFrame,
+    domains: Sequence[str],
+    modalities: Sequence[str],
+    pixel_size: float,
+    scale: AppearanceScale,
+) -> pd.DataFrame:
+    """The prompts of all domains of some slices of a shard.
+
+    images: [n, M, H, W] of `modalities`; labels, brain: [n, H, W]; slices: columns slice, row (in those arrays), level;
+    scale: what the words on the tumour's look mean. Returns columns slice, domain, prompt.
+    """
+    rows = []
+    for name, row, level in zip(slices["slice"], slices["row"], slices["level"], strict=True):
+        looks = scale.describe(measure_regions(images[row], labels[row], modalities, pixel_size))
+        facts = facts_of(labels[row], brain[row], level, pixel_size, looks)
+        rows += [(name, domain, write_prompt(domain, facts, modalities)) for domain in domains]
+    return pd.DataFrame(rows, columns=["slice", "domain", "prompt"])
+
+
+def domain_words(domain: str) -> str:
+    """What an expert is asked for: the texture of its domain, or the whole slice."""
+    if domain == WHOLE:
+        return "Whole slice"
+    for tumour_class in TUMOUR_CLASSES:
+        if domain == tumour_class.name:
+            return f"Texture of {tumour_class.words}"
+    healthy = HEALTHY_DOMAIN.fullmatch(domain)
+    if healthy is None:
+        known = ", ".join(tumour_class.name for tumour_class in TUMOUR_CLASSES)
+        raise InputError(f"The domain '{domain}' has no prompt: expected one of {known}, healthy1 and up, or {WHOLE}.")
+    return f"Texture of healthy tissue of grey level {healthy.group(1)}"
+
+
+def level_words(level: float) -> str:
+    """The anatomical landmark near a slice level from 0 to 1."""
+    return next((words for bound, words in LEVELS if level < bound), LEVELS[-1][1])
+
+
+def tumour_words(facts: SliceFacts) -> str:
+    """Size, place and parts of the tumour: 'large tumour, right posterior: necrotic core, oedema'."""
+    if not facts.classes:
+        return "no tumour"
+    size = "small" if facts.tumour_area < SMALL_TUMOUR else "large" if facts.tumour_area >= LARGE_TUMOUR else "medium"
+    parts = ", ".join(tumour_class.words for tumour_class in TUMOUR_CLASSES if tumour_class.value in facts.classes)
+    return f"{size} tumour, {facts.side} {facts.position}: {parts}"
+
+
+def looks_of(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[Look]:
+    """What the prompt of a domain says on looks, in its order: those of all classes for the whole slice, of its own
+    class for a tumour class's expert."""
+    classes = [tumour.value for tumour in TUMOUR_CLASSES if domain in (WHOLE, tumour.name)]
+    found = {(look.tumour_class, look.modality): look for look in facts.looks}
+    kinds = [(tumour_class, modality) for tumour_class in classes for modality in modalities]
+    return [found[kind] for kind in kinds if kind in found]
+
+
+def look_words(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[str]:
+    """How the tumour classes look that a domain is asked for: 'oedema: FLAIR bright homogeneous, T2 bright ...'."""
+    looks = looks_of(domain, facts, modalities)
+    sentences = []
+    for tumour_class in TUMOUR_CLASSES:
+        phrases = [
+            f"{MODALITY_WORDS.get(look.modality, look.modality)} {BRIGHTNESS[look.level]} {TEXTURES[look.texture]}"
+            for look in looks
+            if look.tumour_class == tumour_class.value
+        ]
+        if phrases:
+            sentences.append(f"{tumour_class.words}: {', '.join(phrases)}")
+    return sentences

@@ -1,0 +1,1 @@
+"""The downstream segmenter: its arms, its scores, and what it says of masks."""

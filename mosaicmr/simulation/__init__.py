@@ -1,0 +1,1 @@
+"""Brains that no patient has: anatomy, contrast, tumour, phantom patients, and slices drawn at random."""

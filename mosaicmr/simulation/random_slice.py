@@ -1,0 +1,58 @@
+"""Simulated axial slices with tumours and random contrast: what the bundled base model is trained on.
+
+The idea of SynthSeg (Billot et al., Med. Image Anal. 2023): a network that has seen every contrast, resolution and
+shape adapts to a real one quickly, and a model trained on simulated anatomy alone holds no patient's data.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from mosaicmr.simulation.anatomy import Anatomy
+from mosaicmr.simulation.healthy_slice import simulate_anatomy
+from mosaicmr.simulation.rendering import render
+from mosaicmr.simulation.tumour_slice import place_tumour, push_away, tumour_fractions, tumour_labels
+
+LOWEST, HIGHEST = -45.0, 65.0  # mm from the centre of the atlas: from the cerebellum to the vertex
+PROBABILITY_OF_TUMOUR = 0.93
+
+
+@dataclass(frozen=True)
+class SimulatedSlice:
+    """One axial slice, anterior at the top, the patient's right at the left.
+
+    images: float32 [4, H, W] in [0, 1], modalities as in SEQUENCES; labels: uint8 [H, W], tumour classes;
+    brain: bool [H, W]; level: 0 (inferior) to 1 (superior).
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    brain: torch.Tensor
+    level: float
+
+
+def simulate_slice(
+    anatomy: Anatomy, generator: torch.Generator, size: int, pixel_size: float, free_contrast: float = 0.3
+) -> SimulatedSlice:
+    """A new random slice of `size` pixels of `pixel_size` mm.
+
+    free_contrast: probability that a modality shows contrast drawn at random instead of a signal equation's.
+    """
+    level = torch.rand(1, generator=generator).item()
+    height = LOWEST + level * (HIGHEST - LOWEST)
+    points = _slice_points(size, pixel_size, height)
+    place = place_tumour(generator, height)
+    has_tumour = torch.rand(1, generator=generator).item() < PROBABILITY_OF_TUMOUR
+    pushed = push_away(points, place, generator) if has_tumour else points
+    healthy = simulate_anatomy(anatomy, pushed, generator)
+    tumour = tumour_fractions(points, place, healthy.tissue, generator) * has_tumour
+    images = render(healthy, tumour, pixel_size, generator, free_contrast)
+    return SimulatedSlice(images, tumour_labels(tumour, healthy.brain), healthy.brain, level)
+
+
+def _slice_points(size: int, pixel_size: float, height: float) -> torch.Tensor:
+    """Coordinates [size, size, 3] in mm (RAS+) of the pixels of an axial slice at a height."""
+    axis = (size - 1) / 2 - torch.arange(size, dtype=torch.float32)
+    # The atlas' brain lies a little behind the centre of its grid.
+    anterior, right = torch.meshgrid(axis * pixel_size - 1.5, axis * pixel_size, indexing="ij")
+    return torch.stack([right, anterior, torch.full_like(right, height)], dim=-1)

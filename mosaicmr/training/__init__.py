@@ -1,0 +1,1 @@
+"""Experts and the adapted base: fine-tuning on a cohort's slices."""

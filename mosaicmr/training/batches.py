@@ -1,0 +1,143 @@
+"""What one training step on a cohort's slices sees.
+
+Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees
+what it would have seen.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.seeds import torch_generator
+from mosaicmr.training.training_set import TrainingSlices
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(ABC):
+    """What every training on a cohort's slices is told.
+
+    prompt_dropout, layout_dropout: probabilities. checkpoint_every: steps.
+    """
+
+    section: ClassVar[str]  # of the configuration
+
+    seed: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    prompt_dropout: float
+    layout_dropout: float
+    checkpoint_every: int
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is trained, in words."""
+
+    @property
+    @abstractmethod
+    def stream(self) -> tuple[str, ...]:
+        """Names of the random choices, which are no other training's."""
+
+    @abstractmethod
+    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+        """Weight of each latent in the loss, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertSettings(TrainingSettings):
+    """What config keys `experts.*` say, for one expert.
+
+    domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss
+    of pixels outside the domain, where those inside have 1.
+    """
+
+    section: ClassVar[str] = "experts"
+
+    domain: str
+    domain_id: int | None
+    context_weight: float
+    method: str
+    rank: int
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"the expert '{self.domain}'"
+
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """Names of the random choices: each expert has its own."""
+        return "expert", self.domain
+
+    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+        """The share of a latent's pixels in the domain, and `context_weight` elsewhere; 1 for whole slices."""
+        if self.domain_id is None:
+            return even_weights(domains, factor)
+        inside = F.avg_pool2d((domains == self.domain_id).float()[:, None], factor)
+        return inside + self.context_weight * (1 - inside)
+
+
+def even_weights(domains: Tensor, factor: int) -> Tensor:
+    """The weight 1 for each latent, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
+    return torch.ones(domains.shape[0], 1, domains.shape[1] // factor, domains.shape[2] // factor)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on.
+
+    latents, noise: float32 [b, C, h, w]; timesteps: int64 [b]; embeddings: float32 [b, L, D]; mask: uint8 [b, L];
+    layout: float32 [b, 24, h, w]; weights: float32 [b, 1, h, w], of the loss.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    embeddings: Tensor
+    mask: Tensor
+    layout: Tensor
+    weights: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: int, step: int) -> Batch:
+    """The batch of one step, which depends on the seed, on what is trained and on the step alone.
+
+    Slices are drawn with replacement, and one of the prompts of each; the timesteps of a batch are spread over
+    0..timesteps-1, one in each b-th part, which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped
+    prompts become the empty prompt, dropped layouts zeros.
+    """
+    generator = torch_generator(settings.seed, *settings.stream, step)
+    size = settings.batch_size
+    chosen = torch.randint(len(slices), (size,), generator=generator).numpy()
+    spread = (torch.arange(size) + torch.rand(size, generator=generator)) / size
+    # One draw for both, because guidance asks for the model without prompt and layout at once.
+    kept = torch.rand(size, generator=generator) >= torch.tensor([[settings.prompt_dropout], [settings.layout_dropout]])
+    latents = torch.from_numpy(slices.mean[chosen].astype(np.float32))
+    noise = torch.randn(latents.shape, generator=generator)
+    if slices.std is not None:
+        std = torch.from_numpy(slices.std[chosen].astype(np.float32))
+        latents = latents + std * torch.randn(latents.shape, generator=generator)
+    domains = torch.from_numpy(slices.domains[chosen])
+    which = torch.randint(slices.prompts.shape[1], (size,), generator=generator).numpy()
+    prompts = np.where(kept[0].numpy(), slices.prompts[chosen, which], 0)
+    layout = encode_layout(domains, list(slices.tumour_classes), slices.healthy, slices.factor)
+    return Batch(
+        latents=latents,
+        noise=noise,
+        timesteps=(spread * timesteps).long().clamp(max=timesteps - 1),
+        embeddings=torch.from_numpy(slices.embeddings[prompts].astype(np.float32)),
+        mask=torch.from_numpy(slices.mask[prompts]),
+        layout=layout * kept[1].reshape(-1, 1, 1, 1),
+        weights=settings.loss_weights(domains, slices.factor),
+    )

@@ -1,0 +1,70 @@
+"""The reader of prompts: what its training set says, and that it learns to read."""
+
+import functools
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.errors import InputError
+from mosaicmr.pretraining.prompt_reader import ReaderSettings, draw_labelled_prompt, fit_reader
+from mosaicmr.prompts.looks import LEVELS, TEXTURES
+from mosaicmr.prompts.templates import MODALITY_WORDS
+
+MODALITIES = ["FLAIR", "T2"]
+
+
+def test_the_answers_are_what_the_prompt_says():
+    generator = np.random.default_rng(0)
+    said_anything = 0
+    for _ in range(50):
+        prompt, said = draw_labelled_prompt(generator, MODALITIES)
+        assert said.shape == (len(TUMOUR_CLASSES), len(MODALITIES), 2)
+        sentences = dict(sentence.split(": ") for sentence in prompt.split(". ")[1:])
+        for tumour, answers in zip(TUMOUR_CLASSES, said, strict=True):
+            phrases = [
+                f"{MODALITY_WORDS[name]} {LEVELS[level - 1]} {TEXTURES[texture - 1]}"
+                for name, (level, texture) in zip(MODALITIES, answers, strict=True)
+                if level
+            ]
+            assert sentences.get(tumour.words, "") == ", ".join(phrases)
+            said_anything += len(phrases)
+    assert said_anything > 50
+
+
+@functools.cache
+def vector_of(word: str) -> torch.Tensor:
+    """A random vector [48], always the same for the same word."""
+    generator = np.random.default_rng(zlib.crc32(word.encode()))
+    return torch.from_numpy(0.3 * generator.standard_normal(48)).float()
+
+
+def encode_words(prompts):
+    """States that tell each word and nothing of those around it: the reader has to find out whose word it is."""
+    states, mask = torch.zeros(len(prompts), 90, 48), torch.zeros(len(prompts), 90, dtype=torch.uint8)
+    for row, prompt in enumerate(prompts):
+        for place, word in enumerate(["", *prompt.replace(",", "").split(" ")]):
+            states[row, place] = vector_of(word)
+            mask[row, place] = 1
+    return states, mask
+
+
+def test_states_that_are_not_finite_end_the_training():
+    def encode_as_nothing(prompts):
+        return torch.full((len(prompts), 4, 8), float("nan")), torch.ones(len(prompts), 4, dtype=torch.uint8)
+
+    settings = ReaderSettings(prompts=10, steps=2, batch_size=4, learning_rate=0.01)
+    with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.reader\.learning_rate"):
+        fit_reader(encode_as_nothing, settings, ["FLAIR"], seed=1)
+
+
+def test_a_reader_learns_to_read_and_is_the_same_for_the_same_seed():
+    settings = ReaderSettings(prompts=600, steps=500, batch_size=32, learning_rate=0.003)
+    fitted = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
+    # By chance a third and a half.
+    assert fitted.brightness > 0.9
+    assert fitted.texture > 0.9
+    again = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
+    assert torch.equal(fitted.reader.values, again.reader.values)

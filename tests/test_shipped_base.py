@@ -1,0 +1,43 @@
+"""The base that ships: whole, small, in 16-bit, with its curves, and the one that the published figures are of."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mosaicmr.diffusion.base import load_codec, load_noise_schedule, load_unet
+from mosaicmr.pretraining.unet_sets import MODALITIES
+from tests.support.workflow import CHECKOUT
+
+BASE = CHECKOUT / "models" / "base"
+MOST_BYTES = 40_000_000
+
+
+def test_it_loads_with_its_checksums_and_is_small() -> None:
+    assert load_codec(BASE).factor == 4
+    assert load_noise_schedule(BASE).config.rescale_betas_zero_snr
+    assert load_unet(BASE, MODALITIES).config.modalities == len(MODALITIES)
+    assert sum(path.stat().st_size for path in BASE.rglob("*") if path.is_file()) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("part", ["vae", "unet"])
+def test_all_its_weights_are_in_16_bit(part: str) -> None:
+    weights = load_file(BASE / part / "diffusion_pytorch_model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float16}
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "decoder", "unet", "refinement"])
+def test_it_has_the_curve_of_each_training(name: str) -> None:
+    curve = pd.read_parquet(BASE / "training" / f"{name}.parquet")
+    assert curve["step"].is_monotonic_increasing and len(curve) > 10
+
+
+def test_the_published_figures_are_of_this_base() -> None:
+    record = json.loads(Path(CHECKOUT / "benchmarks" / "base_model.json").read_text())
+    assert not record["quick"]
+    assert record["sha256"] == hashlib.sha256((BASE / "mosaicmr.json").read_bytes()).hexdigest()
+    assert len(record["figures"]) == 7
