@@ -18,10 +18,10 @@ SECONDS = {
     "training slice": ("encode_latents",),
     "training step": ("finetune_expert",),
     "layout": ("draw_layouts", "export_dataset"),
-    "layout and independent variant": ("synthesize_partitions", "merge_partitions", "denoise_slices"),
+    "layout and independent variant": ("render_domains", "merge_renderings", "denoise_slices"),
     "layout and single variant": ("synthesize_slices",),
     "segmenter": ("train_segmenter", "score_segmenter"),
-    "set of slices": ("extract_features", "extract_radiomics", "measure_fidelity", "measure_novelty"),
+    "set of slices": ("extract_features", "extract_radiomics", "measure_fidelity", "measure_memorisation"),
 }
 BYTES = {
     "subject": ("phantom",),
@@ -29,7 +29,7 @@ BYTES = {
     "training slice": ("latents",),
     "expert": ("experts",),
     "layout": ("layouts", "dataset"),
-    "layout and independent variant": ("synthetic/*/partitions", "synthetic/*/merged"),
+    "layout and independent variant": ("synthetic/*/renderings", "synthetic/*/merged"),
     "layout and variant": ("synthetic/*/slices",),
     "set of slices": ("evaluation/features", "evaluation/radiomics"),
 }
@@ -42,7 +42,7 @@ def count_units(run: Path) -> dict[str, int]:
     of_training = slices["subject"].isin(subjects.loc[subjects["split"] == "train", "subject"]) if len(slices) else []
     layouts = len(rows(run, "layouts/*.parquet"))
     variants = len(list(run.glob("synthetic/*")))
-    independent = len(list(run.glob("synthetic/*/partitions")))
+    independent = len(list(run.glob("synthetic/*/renderings")))
     curves = [pd.read_parquet(path)["step"].max() for path in run.glob("experts/*/training.parquet")]
     return {
         "subject": len(subjects),

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.segmentation.segmenter import build_segmenter
@@ -26,7 +27,7 @@ from mosaicmr.segmentation.segmenter import build_segmenter
 FACTOR, CHANNELS, TEXT = 8, 4, 768  # of Stable Diffusion 1.5
 TOKENS = 231  # of its text encoder, whose three windows the longest prompts fill
 WIDTHS = (128, 256, 512, 512)  # of its autoencoder
-SEGMENTER, CLASSES = (32, 64, 128, 256, 512), 3  # of config/paper.yaml
+SEGMENTER, LABEL_SCHEME = (32, 64, 128, 256, 512), "brats2021"  # of config/paper.yaml
 
 
 def teraflops(compute: Callable[[], object]) -> float:
@@ -68,7 +69,8 @@ def main() -> None:
     side = chosen.size // FACTOR
     with torch.device("meta"):
         unet, autoencoder = build_unet(chosen.modalities), build_autoencoder()
-        segmenter = build_segmenter(chosen.modalities, CLASSES, SEGMENTER, seed=0)
+        names = tuple(f"modality {number}" for number in range(chosen.modalities))
+        segmenter = build_segmenter(SliceHeader(names, 1.0, LABEL_SCHEME), SEGMENTER, seed=0)
         noisy = torch.empty(1, unet.config.in_channels, side, side)
         pixels = torch.empty(1, 3, chosen.size, chosen.size)
         images = torch.empty(1, chosen.modalities, chosen.size, chosen.size)

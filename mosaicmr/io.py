@@ -65,10 +65,13 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
 
 
 @contextmanager
-def create_arrays(path: str | Path, arrays: Mapping[str, tuple[Any, Sequence[int]]]) -> Iterator[dict[str, np.ndarray]]:
+def create_arrays(
+    path: str | Path, arrays: Mapping[str, tuple[Any, Sequence[int]]], metadata: Mapping[str, str] | None = None
+) -> Iterator[dict[str, np.ndarray]]:
     """Arrays of zeros, to be filled in place, that become the safetensors file `path` if the block ends without error.
 
-    arrays: the dtype and shape of each name. They live on disk, so that they may be larger than memory.
+    arrays: the dtype and shape of each name. They live on disk, so that they may be larger than memory. metadata:
+    strings for the header.
     """
     entries, end = {}, 0
     # The widest numbers first, so that all are aligned.
@@ -77,7 +80,8 @@ def create_arrays(path: str | Path, arrays: Mapping[str, tuple[Any, Sequence[int
         code = next(code for code, known in _DTYPES.items() if known == np.dtype(dtype).name)
         entries[name] = {"dtype": code, "shape": list(shape), "data_offsets": [end, end + size]}
         end += size
-    header = json.dumps(entries).encode()
+    about = {"__metadata__": dict(metadata)} if metadata else {}
+    header = json.dumps(about | entries).encode()
     header += b" " * (-len(header) % 8)
     with _replacing(path) as temporary:
         with temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""From the base model: latents of the training slices and embeddings of the prompts, each computed once; its adaptation."""
+"""The base model: fetched or pretrained on request, the latents of its autoencoder, and its adaptation to the cohort."""
 
 if HUB_MODEL:
 
@@ -10,7 +10,6 @@ if HUB_MODEL:
         params:
             model=HUB_MODEL,
             revision=config["base"]["revision"],
-            code=code("fetch_base"),
         log:
             os.path.join("results", "models", "fetch_base.log"),
         benchmark:
@@ -30,8 +29,7 @@ if HUB_MODEL:
 rule encode_latents:
     """Encode the slices of the training patients of one shard."""
     input:
-        slices=at("slices", "{shard}.safetensors"),
-        table=at("slices", "{shard}.parquet"),
+        **SLICES_OF_SHARD,
         subjects=at("cohort", "subjects.parquet"),
         base=base_files,
     output:
@@ -39,7 +37,6 @@ rule encode_latents:
     params:
         model=base_model,
         device=config["device"],
-        code=code("encode_latents"),
     log:
         at("logs", "encode_latents", "{shard}.log"),
     benchmark:
@@ -54,49 +51,13 @@ rule encode_latents:
         "../workflow_scripts/encode_latents.py"
 
 
-# Two files, so that other layouts, which have other prompts, leave the experts as they are.
-rule embed_prompts:
-    """Embed every prompt of the training slices, or of the layouts, once."""
-    input:
-        tables=prompt_tables,
-        base=base_files,
-    output:
-        embeddings=at("prompts", "{prompts}.safetensors"),
-        table=at("prompts", "{prompts}.parquet"),
-    params:
-        model=base_model,
-        device=config["device"],
-        code=code("embed_prompts"),
-    log:
-        at("logs", "embed_prompts", "{prompts}.log"),
-    benchmark:
-        at("benchmarks", "embed_prompts", "{prompts}.tsv")
-    wildcard_constraints:
-        prompts="training_embeddings|embeddings",
-    conda:
-        "../envs/diffusion.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=growing(6000),
-        runtime=growing(60),
-    script:
-        "../workflow_scripts/embed_prompts.py"
-
-
 if ADAPTED:
 
     # The checkpoint is no output, and how often it is written no parameter: see finetune_expert.
     rule adapt_base:
         """Fine-tune the base U-Net on the slices of the training patients, for all experts."""
         input:
-            latents=expand(at("latents", "{shard}.safetensors"), shard=SHARDS),
-            partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
-            tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-            domains=at("domains", "domains.json"),
-            prompts=at("prompts", "training.parquet"),
-            embeddings=at("prompts", "training_embeddings.safetensors"),
-            embedding_table=at("prompts", "training_embeddings.parquet"),
-            base=base_files,
+            **TRAINING_SET,
         output:
             facts=at("base", "adapted.json"),
             config=at("base", "unet", "config.json"),
@@ -104,14 +65,12 @@ if ADAPTED:
             history=at("base", "training.parquet"),
         params:
             settings=without_checkpoints(config["adaptation"]),
-            modalities=config["cohort"]["modalities"],
             base=config["base"],
             device=config["device"],
             seed=config["seed"],
             checkpoint=at("checkpoints", "base", "checkpoint.safetensors"),
             progress=at("progress", "adapt_base", "base.json"),
             events=at("tensorboard", "base"),
-            code=code("adapt_base"),
         log:
             at("logs", "adapt_base.log"),
         benchmark:
@@ -124,3 +83,29 @@ if ADAPTED:
             runtime=720,  # a job out of time goes on from its checkpoint in the next attempt
         script:
             "../workflow_scripts/adapt_base.py"
+
+
+rule pretrain_base:
+    """Simulate slices and train the bundled base on them: hours, never part of a run, `snakemake pretrain_base`."""
+    output:
+        "results/pretraining/base/mosaicmr.json",
+    params:
+        # Beside the output: simulated slices and checkpoints, from which a killed run goes on.
+        work=subpath(output[0], ancestor=2),
+        progress="results/pretraining/progress/pretrain_base",  # for `make progress RUN=pretraining`
+        # How often a checkpoint is written is no parameter: see finetune_expert.
+        settings=without_checkpoints(config["pretrain"]),
+        seed=config["seed"],
+        device=config["device"],
+    log:
+        "results/pretraining/pretrain_base.log",
+    benchmark:
+        "results/pretraining/pretrain_base.tsv"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=growing(20000),
+        runtime=600,  # a job out of time goes on from its checkpoint in the next attempt
+    script:
+        "../workflow_scripts/pretrain_base.py"

@@ -13,6 +13,8 @@ EXTRACTION = {
         "intensity_percentiles",
     )
 }
+# What reads scans knows them by these; the arrays cut from them carry both in their header.
+SCANS = {key: config["cohort"][key] for key in ("modalities", "label_scheme")}
 
 
 if config["cohort"]["source"] == "phantom":
@@ -25,7 +27,6 @@ if config["cohort"]["source"] == "phantom":
             voxel_size=config["phantom"]["voxel_size"],
             tumour_grid=config["phantom"]["tumour_grid"],
             seed=config["seed"],
-            code=code("build_phantom"),
         log:
             at("logs", "build_phantom", "{patient}.log"),
         benchmark:
@@ -47,9 +48,7 @@ rule check_cohort:
     output:
         at("cohort", "checked", "{shard}.parquet"),
     params:
-        modalities=config["cohort"]["modalities"],
-        label_scheme=config["cohort"]["label_scheme"],
-        code=code("check_cohort"),
+        **SCANS,
     log:
         at("logs", "check_cohort", "{shard}.log"),
     benchmark:
@@ -73,7 +72,6 @@ rule split_cohort:
     params:
         fractions=config["cohort"]["split"],
         seed=config["seed"],
-        code=code("split_cohort"),
     log:
         at("logs", "split_cohort.log"),
     benchmark:
@@ -97,10 +95,8 @@ rule extract_slices:
         slices=at("slices", "{shard}.safetensors"),
         table=at("slices", "{shard}.parquet"),
     params:
+        **SCANS,
         settings=EXTRACTION,
-        modalities=config["cohort"]["modalities"],
-        label_scheme=config["cohort"]["label_scheme"],
-        code=code("extract_slices"),
     log:
         at("logs", "extract_slices", "{shard}.log"),
     benchmark:

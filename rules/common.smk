@@ -1,4 +1,4 @@
-"""What all rules share: the checked configuration, the names of a run's parts, and the builder of every path."""
+"""Shared by all rules: the checked configuration, the names of a run's parts, and the builder of every path."""
 
 import math
 import os
@@ -16,18 +16,12 @@ from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patien
 from mosaicmr.config import check_config, load_schema, read_texts
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
-from mosaicmr.fingerprint import fingerprint
 from mosaicmr.partition.domains import WHOLE, domain_names
 
 
 def at(*parts):
     """The path of a file of this run: `at("slices", "{shard}.parquet")`."""
     return os.path.join("results", config["run"], *parts)
-
-
-def code(script):
-    """The fingerprint of the code that a script runs, so that an edit of the library reruns what it can change."""
-    return fingerprint(CHECKOUT / "workflow_scripts" / f"{script}.py", CHECKOUT / "mosaicmr")
 
 
 def find_shards():

@@ -1,8 +1,8 @@
-"""How real, how new, how obedient: features, fidelity, radiomics, copies and prompt accuracy of every variant."""
+"""Evaluation: how real and how new every variant is, by features, fidelity, radiomics and copies."""
 
 
 rule extract_features:
-    """Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
+    """Measure of every slice once the features that several metrics compare."""
     input:
         unpack(subset_files),
     output:
@@ -11,7 +11,6 @@ rule extract_features:
     params:
         inception_weights=config["evaluation"]["inception_weights"],
         device=config["device"],
-        code=code("extract_features"),
     log:
         at("logs", "extract_features", "{subset}.log"),
     benchmark:
@@ -37,7 +36,6 @@ rule measure_fidelity:
         seed=config["seed"],
         bootstrap=config["evaluation"]["bootstrap"],
         kid_subset=config["evaluation"]["kid_subset"],
-        code=code("measure_fidelity"),
     log:
         at("logs", "measure_fidelity", "{subset}.log"),
     benchmark:
@@ -61,10 +59,6 @@ rule extract_radiomics:
     params:
         seed=config["seed"],
         settings=config["evaluation"]["radiomics"],
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
-        domains=DOMAINS,
-        code=code("extract_radiomics"),
     log:
         at("logs", "extract_radiomics", "{subset}.log"),
     benchmark:
@@ -90,7 +84,6 @@ rule compare_radiomics:
     params:
         seed=config["seed"],
         bootstrap=config["evaluation"]["bootstrap"],
-        code=code("compare_radiomics"),
     log:
         at("logs", "compare_radiomics", "{subset}.log"),
     benchmark:
@@ -105,21 +98,20 @@ rule compare_radiomics:
         "../workflow_scripts/compare_radiomics.py"
 
 
-rule measure_novelty:
+rule measure_memorisation:
     """Count the slices that are nearer to a training slice than slices of other patients are."""
     input:
         unpack(subset_features),
     output:
-        metrics=at("evaluation", "novelty", "{subset}.parquet"),
-        neighbours=at("evaluation", "novelty", "{subset}_neighbours.parquet"),
+        metrics=at("evaluation", "memorisation", "{subset}.parquet"),
+        neighbours=at("evaluation", "memorisation", "{subset}_neighbours.parquet"),
     params:
         seed=config["seed"],
         bootstrap=config["evaluation"]["bootstrap"],
-        code=code("measure_novelty"),
     log:
-        at("logs", "measure_novelty", "{subset}.log"),
+        at("logs", "measure_memorisation", "{subset}.log"),
     benchmark:
-        at("benchmarks", "measure_novelty", "{subset}.tsv")
+        at("benchmarks", "measure_memorisation", "{subset}.tsv")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -127,4 +119,4 @@ rule measure_novelty:
         mem_mb=growing(4000),
         runtime=growing(60),
     script:
-        "../workflow_scripts/measure_novelty.py"
+        "../workflow_scripts/measure_memorisation.py"

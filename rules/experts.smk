@@ -1,4 +1,4 @@
-"""One expert a domain, and one for whole slices, each fine-tuned by a job of its own."""
+"""Experts: one for each domain and one for whole slices, each fine-tuned by a job of its own."""
 
 
 # The checkpoint is no output: Snakemake deletes the outputs of a killed job, and this job goes on from its checkpoint.
@@ -6,14 +6,7 @@
 rule finetune_expert:
     """Fine-tune the expert of one domain, or of whole slices."""
     input:
-        latents=expand(at("latents", "{shard}.safetensors"), shard=SHARDS),
-        partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
-        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        domains=at("domains", "domains.json"),
-        prompts=at("prompts", "training.parquet"),
-        embeddings=at("prompts", "training_embeddings.safetensors"),
-        embedding_table=at("prompts", "training_embeddings.parquet"),
-        base=base_files,
+        **TRAINING_SET,
         adapted=adapted_files,
     output:
         weights=at("experts", "{domain}", "adapter_model.safetensors"),
@@ -22,14 +15,12 @@ rule finetune_expert:
         history=at("experts", "{domain}", "training.parquet"),
     params:
         settings=without_checkpoints(config["experts"]),
-        modalities=config["cohort"]["modalities"],
         base=BASE,
         device=config["device"],
         seed=config["seed"],
         checkpoint=at("checkpoints", "{domain}", "checkpoint.safetensors"),
         progress=at("progress", "finetune_expert", "{domain}.json"),
         events=at("tensorboard", "{domain}"),
-        code=code("finetune_expert"),
     log:
         at("logs", "finetune_expert", "{domain}.log"),
     benchmark:
@@ -42,3 +33,26 @@ rule finetune_expert:
         runtime=720,  # a job out of time goes on from its checkpoint in the next attempt
     script:
         "../workflow_scripts/finetune_expert.py"
+
+
+rule figure_training:
+    """Draw the training curve of every expert."""
+    input:
+        curves=expand(at("experts", "{domain}", "training.parquet"), domain=EXPERTS),
+    output:
+        pdf=at("figures", "training.pdf"),
+        png=report(at("figures", "training.png"), category="Training", caption="../docs/captions/training.rst"),
+    params:
+        experts=EXPERTS,
+    log:
+        at("logs", "figure_training.log"),
+    benchmark:
+        at("benchmarks", "figure_training.tsv")
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    script:
+        "../workflow_scripts/figure_training.py"

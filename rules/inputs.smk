@@ -1,4 +1,59 @@
-"""What depends on the wildcards of a job: input files and parameters, one function each, in the order of the data flow."""
+"""Inputs that several rules share, each once, and those that depend on the wildcards of a job."""
+
+
+def shards(*parts):
+    """A path of every shard."""
+    return expand(at(*parts), shard=SHARDS)
+
+
+def batches(*parts):
+    """A path of every batch of layouts."""
+    return expand(at(*parts), batch=BATCHES)
+
+
+def drawn(variant):
+    """The slices that a variant drew, a file a batch; within `expand`, a wildcard has double braces."""
+    return batches("synthetic", variant, "slices", "{batch}.safetensors")
+
+
+def measured(metric, name):
+    """The tables of a metric, of the floor and of every variant."""
+    return expand(at("evaluation", metric, name), subset=["floor", *VARIANTS])
+
+
+# A file of slices or layouts is read together with the table beside it, so both are inputs.
+SLICES = dict(slices=shards("slices", "{shard}.safetensors"), slice_tables=shards("slices", "{shard}.parquet"))
+SLICES_OF_SHARD = dict(slices=at("slices", "{shard}.safetensors"), slice_table=at("slices", "{shard}.parquet"))
+CELLS = dict(
+    cells=shards("domains", "cells", "{shard}.safetensors"), cell_tables=shards("domains", "cells", "{shard}.parquet")
+)
+DOMAIN_MAPS = dict(domain_maps=shards("domains", "{shard}.safetensors"))
+LAYOUTS = dict(layouts=batches("layouts", "{batch}.safetensors"), layout_tables=batches("layouts", "{batch}.parquet"))
+LAYOUTS_OF_BATCH = dict(layouts=at("layouts", "{batch}.safetensors"), layout_table=at("layouts", "{batch}.parquet"))
+EMBEDDINGS = dict(embeddings=at("prompts", "embeddings.safetensors"), prompts=at("prompts", "embeddings.parquet"))
+BASE_FILES = dict(base=base_files, adapted=adapted_files)
+WHOLE_EXPERT = dict(
+    adapter=at("experts", WHOLE, "adapter_model.safetensors"),
+    adapter_config=at("experts", WHOLE, "adapter_config.json"),
+)
+TRAINING_SET = dict(
+    latents=shards("latents", "{shard}.safetensors"),
+    domain_maps=shards("domains", "{shard}.safetensors"),
+    tables=shards("slices", "{shard}.parquet"),
+    domains=at("domains", "domains.json"),
+    prompts=at("prompts", "training.parquet"),
+    embeddings=at("prompts", "training_embeddings.safetensors"),
+    embedding_table=at("prompts", "training_embeddings.parquet"),
+    base=base_files,
+)
+
+# Parameters of every sampling stage; the other keys of `synthesis` make no sampling stale.
+SAMPLING = dict(
+    sampling={key: config["synthesis"][key] for key in ["steps", "guidance_scale", "share_noise"]},
+    base=BASE,
+    device=config["device"],
+    seed=config["seed"],
+)
 
 
 def first_layout(wildcards):
@@ -12,32 +67,29 @@ def last_layout(wildcards):
     return min(full, config["layouts"]["slices"])
 
 
-def prompt_tables(wildcards):
-    """The tables whose prompts an embedding file holds: of the layouts, or of the training slices."""
-    if wildcards.prompts == "training_embeddings":
-        return [at("prompts", "training.parquet")]
-    return expand(at("layouts", "{batch}.parquet"), batch=BATCHES)
-
-
 def variant_of(wildcards):
     """The scheme, start and strength of a variant."""
     return VARIANTS[wildcards.variant]
 
 
-def subset_files(wildcards):
-    """The slices of a subset, their tables and domain maps; for `real`, also the split of the cohort."""
+def labelled_files(wildcards):
+    """Files of the slices of a subset, with labels and tables; for a variant, `more` has the images that it drew."""
     if wildcards.subset in VARIANTS:
-        return {
-            "slices": expand(at("synthetic", wildcards.subset, "slices", "{batch}.safetensors"), batch=BATCHES),
-            "tables": expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-            "domains": expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        }
-    return {
-        "slices": expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        "tables": expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        "domains": expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
-        "subjects": at("cohort", "subjects.parquet"),
-    }
+        layouts = dict(slices=LAYOUTS["layouts"], tables=LAYOUTS["layout_tables"])
+        return layouts | {"more": drawn(wildcards.subset)}
+    return SLICES | {"subjects": at("cohort", "subjects.parquet")}
+
+
+def subset_files(wildcards):
+    """The same with domain maps, which layouts have themselves; those of real slices are in `more`."""
+    files = labelled_files(wildcards)
+    return files if wildcards.subset in VARIANTS else files | {"more": DOMAIN_MAPS["domain_maps"]}
+
+
+def synthetic_of_arm(wildcards):
+    """The synthetic slices of the exported variant and their layouts, for an arm that trains on them."""
+    files = dict(synthetic=drawn(config["export"]["variant"]), **LAYOUTS)
+    return files if "synthetic" in wildcards.arm else {name: [] for name in files}
 
 
 def subset_features(wildcards):

@@ -16,18 +16,14 @@ TESSELLATION = {
 rule tessellate_slices:
     """Divide the healthy brain of every slice into Voronoi cells of position and grey level."""
     input:
-        slices=at("slices", "{shard}.safetensors"),
-        table=at("slices", "{shard}.parquet"),
+        **SLICES_OF_SHARD,
     output:
         cells=at("domains", "cells", "{shard}.safetensors"),
         table=at("domains", "cells", "{shard}.parquet"),
     params:
         settings=TESSELLATION,
         reference=REFERENCE,
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
         seed=config["seed"],
-        code=code("tessellate_slices"),
     log:
         at("logs", "tessellate_slices", "{shard}.log"),
     benchmark:
@@ -45,16 +41,14 @@ rule tessellate_slices:
 rule fit_domains:
     """Fit the grey levels between the healthy domains on the training patients' cells."""
     input:
+        **CELLS,
         subjects=at("cohort", "subjects.parquet"),
-        cell_tables=expand(at("domains", "cells", "{shard}.parquet"), shard=SHARDS),
     output:
         at("domains", "domains.json"),
     params:
-        label_scheme=config["cohort"]["label_scheme"],
         healthy_domains=config["partition"]["healthy_domains"],
         reference=REFERENCE,
         seed=config["seed"],
-        code=code("fit_domains"),
     log:
         at("logs", "fit_domains.log"),
     benchmark:
@@ -72,15 +66,12 @@ rule fit_domains:
 rule partition_slices:
     """Give every pixel of the brain its domain."""
     input:
-        slices=at("slices", "{shard}.safetensors"),
-        table=at("slices", "{shard}.parquet"),
+        **SLICES_OF_SHARD,
         cells=at("domains", "cells", "{shard}.safetensors"),
         cell_table=at("domains", "cells", "{shard}.parquet"),
         domains=at("domains", "domains.json"),
     output:
         at("domains", "{shard}.safetensors"),
-    params:
-        code=code("partition_slices"),
     log:
         at("logs", "partition_slices", "{shard}.log"),
     benchmark:
@@ -98,23 +89,14 @@ rule partition_slices:
 rule figure_partition:
     """Show the cells, the domains and the fitted grey levels, for the eye to check."""
     input:
+        **SLICES,
+        **CELLS,
+        **DOMAIN_MAPS,
         subjects=at("cohort", "subjects.parquet"),
         domains=at("domains", "domains.json"),
-        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        cells=expand(at("domains", "cells", "{shard}.safetensors"), shard=SHARDS),
-        cell_tables=expand(at("domains", "cells", "{shard}.parquet"), shard=SHARDS),
-        partitions=expand(at("domains", "{shard}.safetensors"), shard=SHARDS),
     output:
         pdf=at("figures", "partition.pdf"),
-        png=report(
-            at("figures", "partition.png"),
-            category="Partition",
-            caption="../docs/captions/partition.rst",
-        ),
-    params:
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_partition"),
+        png=report(at("figures", "partition.png"), category="Partition", caption="../docs/captions/partition.rst"),
     log:
         at("logs", "figure_partition.log"),
     benchmark:

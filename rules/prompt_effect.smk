@@ -1,28 +1,18 @@
-"""Whether prompts decide how a tumour looks: one layout under other words, and how often the words came true."""
+"""Effect of prompts: one layout under other words, and how often a tumour looks as its prompt asks."""
 
 
 rule synthesize_prompt_sweep:
     """Draw one layout from the same noise under prompts that differ in one tumour class's brightness."""
     input:
-        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        appearance=at("prompts", "appearance.json"),
-        adapter=at("experts", "whole", "adapter_model.safetensors"),
-        adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files,
-        adapted=adapted_files,
+        **LAYOUTS,
+        **WHOLE_EXPERT,
+        **BASE_FILES,
+        looks=at("prompts", "looks.json"),
     output:
         slices=at("synthetic", "prompt_sweep.safetensors"),
         table=at("synthetic", "prompt_sweep.parquet"),
     params:
-        sampling=SAMPLING,
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("synthesize_prompt_sweep"),
+        **SAMPLING,
     log:
         at("logs", "synthesize_prompt_sweep.log"),
     benchmark:
@@ -44,14 +34,7 @@ rule figure_prompts:
         table=at("synthetic", "prompt_sweep.parquet"),
     output:
         pdf=at("figures", "prompts.pdf"),
-        png=report(
-            at("figures", "prompts.png"),
-            category="Slices",
-            caption="../docs/captions/prompts.rst",
-        ),
-    params:
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_prompts"),
+        png=report(at("figures", "prompts.png"), category="Slices", caption="../docs/captions/prompts.rst"),
     log:
         at("logs", "figure_prompts.log"),
     benchmark:
@@ -69,19 +52,15 @@ rule figure_prompts:
 rule measure_prompt_accuracy:
     """Measure how often a variant's slices look as their prompts asked."""
     input:
-        slices=expand(at("synthetic", "{{variant}}", "slices", "{batch}.safetensors"), batch=BATCHES),
-        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        appearance=at("prompts", "appearance.json"),
+        **LAYOUTS,
+        slices=drawn("{{variant}}"),
+        scale=at("prompts", "looks.json"),
     output:
         metrics=at("evaluation", "prompt_accuracy", "{variant}.parquet"),
         looks=at("evaluation", "prompt_accuracy", "{variant}_looks.parquet"),
     params:
-        modalities=config["cohort"]["modalities"],
-        pixel_size=config["cohort"]["pixel_size"],
         seed=config["seed"],
         bootstrap=config["evaluation"]["bootstrap"],
-        code=code("measure_prompt_accuracy"),
     log:
         at("logs", "measure_prompt_accuracy", "{variant}.log"),
     benchmark:
@@ -100,18 +79,14 @@ rule figure_prompt_accuracy:
     """Draw how often each variant's tumours look as their prompts asked."""
     input:
         metrics=expand(at("evaluation", "prompt_accuracy", "{variant}.parquet"), variant=VARIANTS),
+        layouts=LAYOUTS["layouts"],
     output:
         pdf=at("figures", "prompt_accuracy.pdf"),
         png=report(
-            at("figures", "prompt_accuracy.png"),
-            category="Evaluation",
-            caption="../docs/captions/prompt_accuracy.rst",
+            at("figures", "prompt_accuracy.png"), category="Evaluation", caption="../docs/captions/prompt_accuracy.rst"
         ),
     params:
         variants=list(VARIANTS),
-        label_scheme=config["cohort"]["label_scheme"],
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_prompt_accuracy"),
     log:
         at("logs", "figure_prompt_accuracy.log"),
     benchmark:

@@ -4,32 +4,18 @@
 rule train_segmenter:
     """Train a U-Net on the slices of one arm, once for each seed."""
     input:
+        unpack(synthetic_of_arm),
+        **SLICES,
         subjects=at("cohort", "subjects.parquet"),
-        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        synthetic=branch(
-            evaluate("'synthetic' in {arm}"),
-            then=expand(at("synthetic", config["export"]["variant"], "slices", "{batch}.safetensors"), batch=BATCHES),
-        ),
-        layouts=branch(
-            evaluate("'synthetic' in {arm}"), then=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES)
-        ),
-        layout_tables=branch(
-            evaluate("'synthetic' in {arm}"), then=expand(at("layouts", "{batch}.parquet"), batch=BATCHES)
-        ),
     output:
         weights=at("evaluation", "segmenter", "{arm}.safetensors"),
         curve=at("evaluation", "segmenter", "{arm}_training.parquet"),
     params:
         settings=config["evaluation"]["segmenter"],
-        modalities=config["cohort"]["modalities"],
-        label_scheme=config["cohort"]["label_scheme"],
-        pixel_size=config["cohort"]["pixel_size"],
         seed=config["seed"],
         device=config["device"],
         progress=at("progress", "train_segmenter", "{arm}.json"),
         events=at("tensorboard", "segmenter_{arm}"),
-        code=code("train_segmenter"),
     log:
         at("logs", "train_segmenter", "{arm}.log"),
     benchmark:
@@ -48,20 +34,16 @@ rule train_segmenter:
 rule score_segmenter:
     """Score an arm's segmenter on held-out test patients."""
     input:
+        **SLICES,
         weights=at("evaluation", "segmenter", "{arm}.safetensors"),
         subjects=at("cohort", "subjects.parquet"),
-        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
     output:
         patients=at("evaluation", "segmenter", "{arm}_patients.parquet"),
         metrics=at("evaluation", "segmenter", "{arm}_metrics.parquet"),
     params:
-        label_scheme=config["cohort"]["label_scheme"],
-        pixel_size=config["cohort"]["pixel_size"],
         bootstrap=config["evaluation"]["bootstrap"],
         seed=config["seed"],
         device=config["device"],
-        code=code("score_segmenter"),
     log:
         at("logs", "score_segmenter", "{arm}.log"),
     benchmark:
@@ -79,30 +61,14 @@ rule score_segmenter:
 rule measure_mask_fidelity:
     """Look with a segmenter trained on real slices for the tumours that the layouts asked for."""
     input:
+        unpack(labelled_files),
         weights=at("evaluation", "segmenter", "real+classical.safetensors"),
-        subjects=at("cohort", "subjects.parquet"),
-        slices=branch(
-            evaluate("{subset} == 'floor'"),
-            then=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-            otherwise=expand(at("synthetic", "{{subset}}", "slices", "{batch}.safetensors"), batch=BATCHES),
-        ),
-        layouts=branch(
-            evaluate("{subset} == 'floor'"),
-            otherwise=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        ),
-        tables=branch(
-            evaluate("{subset} == 'floor'"),
-            then=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-            otherwise=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        ),
     output:
         at("evaluation", "mask_fidelity", "{subset}.parquet"),
     params:
-        label_scheme=config["cohort"]["label_scheme"],
         bootstrap=config["evaluation"]["bootstrap"],
         seed=config["seed"],
         device=config["device"],
-        code=code("measure_mask_fidelity"),
     log:
         at("logs", "measure_mask_fidelity", "{subset}.log"),
     benchmark:
@@ -117,26 +83,50 @@ rule measure_mask_fidelity:
         "../workflow_scripts/measure_mask_fidelity.py"
 
 
+rule figure_segmentation:
+    """Draw what each arm's segmenter reaches on held-out patients."""
+    input:
+        metrics=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
+        patients=expand(at("evaluation", "segmenter", "{arm}_patients.parquet"), arm=ARMS),
+    output:
+        pdf=at("figures", "segmentation.pdf"),
+        png=report(
+            at("figures", "segmentation.png"), category="Usefulness", caption="../docs/captions/segmentation.rst"
+        ),
+    params:
+        arms=ARMS,
+    log:
+        at("logs", "figure_segmentation.log"),
+    benchmark:
+        at("benchmarks", "figure_segmentation.tsv")
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    script:
+        "../workflow_scripts/figure_segmentation.py"
+
+
 rule summarize_run:
     """Gather every metric of the run into one document."""
     input:
+        **SLICES,
         subjects=at("cohort", "subjects.parquet"),
-        slices=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        layouts=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        fidelity=expand(at("evaluation", "fidelity", "{subset}.parquet"), subset=["floor", *VARIANTS]),
-        radiomics=expand(at("evaluation", "radiomics", "{subset}_metrics.parquet"), subset=["floor", *VARIANTS]),
-        novelty=expand(at("evaluation", "novelty", "{subset}.parquet"), subset=["floor", *VARIANTS]),
-        mask_fidelity=expand(at("evaluation", "mask_fidelity", "{subset}.parquet"), subset=["floor", *VARIANTS]),
+        fidelity=measured("fidelity", "{subset}.parquet"),
+        radiomics=measured("radiomics", "{subset}_metrics.parquet"),
+        memorisation=measured("memorisation", "{subset}.parquet"),
+        mask_fidelity=measured("mask_fidelity", "{subset}.parquet"),
         prompt_accuracy=expand(at("evaluation", "prompt_accuracy", "{variant}.parquet"), variant=VARIANTS),
         segmenters=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
+        layout_tables=LAYOUTS["layout_tables"],
     output:
         at("summary.json"),
     params:
         run=config["run"],
         subsets=["floor", *VARIANTS],
         arms=ARMS,
-        label_scheme=config["cohort"]["label_scheme"],
-        code=code("summarize_run"),
     log:
         at("logs", "summarize_run.log"),
     benchmark:

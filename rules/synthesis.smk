@@ -1,36 +1,24 @@
-"""From layouts to synthetic slices by each scheme, and the exported data set."""
-
-# What every sampling stage reads of `synthesis`; the other keys of it make no sampling stale.
-SAMPLING = {key: config["synthesis"][key] for key in ["steps", "guidance_scale", "share_noise"]}
+"""Synthesis: from layouts to slices by each scheme."""
 
 
-# Partitions are kept: a change of `feather` or `merge_strength` then merges again and samples nothing anew.
-rule synthesize_partitions:
+# Renderings are kept: a change of `feather` or `merge_strength` then merges again and samples nothing anew.
+rule render_domains:
     """Let each domain's expert draw the slices of a batch on its own."""
     input:
-        layouts=at("layouts", "{batch}.safetensors"),
-        table=at("layouts", "{batch}.parquet"),
-        embeddings=at("prompts", "embeddings.safetensors"),
-        prompts=at("prompts", "embeddings.parquet"),
+        **EMBEDDINGS,
+        **BASE_FILES,
+        **LAYOUTS_OF_BATCH,
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=DOMAINS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=DOMAINS),
-        base=base_files,
-        adapted=adapted_files,
     output:
-        partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
+        renderings=at("synthetic", "{variant}", "renderings", "{batch}.safetensors"),
     params:
-        sampling=SAMPLING,
+        **SAMPLING,
         variant=variant_of,
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("synthesize_partitions"),
     log:
-        at("logs", "synthesize_partitions", "{variant}", "{batch}.log"),
+        at("logs", "render_domains", "{variant}", "{batch}.log"),
     benchmark:
-        at("benchmarks", "synthesize_partitions", "{variant}", "{batch}.tsv")
+        at("benchmarks", "render_domains", "{variant}", "{batch}.tsv")
     wildcard_constraints:
         variant=one_of(INDEPENDENT),
     conda:
@@ -40,24 +28,22 @@ rule synthesize_partitions:
         mem_mb=growing(6000),
         runtime=growing(240),
     script:
-        "../workflow_scripts/synthesize_partitions.py"
+        "../workflow_scripts/render_domains.py"
 
 
-rule merge_partitions:
-    """Blend the partitions of each slice across the borders of its domains."""
+rule merge_renderings:
+    """Blend the renderings of each slice across the borders of its domains."""
     input:
-        layouts=at("layouts", "{batch}.safetensors"),
-        partitions=at("synthetic", "{variant}", "partitions", "{batch}.safetensors"),
+        **LAYOUTS_OF_BATCH,
+        renderings=at("synthetic", "{variant}", "renderings", "{batch}.safetensors"),
     output:
         merged=at("synthetic", "{variant}", "merged", "{batch}.safetensors"),
     params:
         feather=config["synthesis"]["feather"],
-        pixel_size=config["cohort"]["pixel_size"],
-        code=code("merge_partitions"),
     log:
-        at("logs", "merge_partitions", "{variant}", "{batch}.log"),
+        at("logs", "merge_renderings", "{variant}", "{batch}.log"),
     benchmark:
-        at("benchmarks", "merge_partitions", "{variant}", "{batch}.tsv")
+        at("benchmarks", "merge_renderings", "{variant}", "{batch}.tsv")
     wildcard_constraints:
         variant=one_of(INDEPENDENT),
     conda:
@@ -67,32 +53,22 @@ rule merge_partitions:
         mem_mb=growing(4000),
         runtime=growing(15),
     script:
-        "../workflow_scripts/merge_partitions.py"
+        "../workflow_scripts/merge_renderings.py"
 
 
 rule denoise_slices:
     """Noise merged slices a little and denoise them whole."""
     input:
-        layouts=at("layouts", "{batch}.safetensors"),
-        table=at("layouts", "{batch}.parquet"),
+        **WHOLE_EXPERT,
+        **EMBEDDINGS,
+        **BASE_FILES,
+        **LAYOUTS_OF_BATCH,
         merged=at("synthetic", "{variant}", "merged", "{batch}.safetensors"),
-        embeddings=at("prompts", "embeddings.safetensors"),
-        prompts=at("prompts", "embeddings.parquet"),
-        adapter=at("experts", "whole", "adapter_model.safetensors"),
-        adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files,
-        adapted=adapted_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
-        sampling=SAMPLING,
+        **SAMPLING,
         strength=config["synthesis"]["merge_strength"],
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("denoise_slices"),
     log:
         at("logs", "denoise_slices", "{variant}", "{batch}.log"),
     benchmark:
@@ -112,25 +88,15 @@ rule denoise_slices:
 rule synthesize_slices:
     """Let the expert for whole slices draw a batch: the baseline without partitions."""
     input:
-        layouts=at("layouts", "{batch}.safetensors"),
-        table=at("layouts", "{batch}.parquet"),
-        embeddings=at("prompts", "embeddings.safetensors"),
-        prompts=at("prompts", "embeddings.parquet"),
-        adapter=at("experts", "whole", "adapter_model.safetensors"),
-        adapter_config=at("experts", "whole", "adapter_config.json"),
-        base=base_files,
-        adapted=adapted_files,
+        **WHOLE_EXPERT,
+        **EMBEDDINGS,
+        **BASE_FILES,
+        **LAYOUTS_OF_BATCH,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
-        sampling=SAMPLING,
+        **SAMPLING,
         variant=variant_of,
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("synthesize_slices"),
     log:
         at("logs", "synthesize_slices", "{variant}", "{batch}.log"),
     benchmark:
@@ -150,27 +116,17 @@ rule synthesize_slices:
 rule synthesize_jointly:
     """Let all experts denoise one latent a slice together, so that nothing has to be merged."""
     input:
-        layouts=at("layouts", "{batch}.safetensors"),
-        table=at("layouts", "{batch}.parquet"),
-        embeddings=at("prompts", "embeddings.safetensors"),
-        prompts=at("prompts", "embeddings.parquet"),
+        **EMBEDDINGS,
+        **BASE_FILES,
+        **LAYOUTS_OF_BATCH,
         adapters=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         adapter_configs=expand(at("experts", "{domain}", "adapter_config.json"), domain=EXPERTS),
-        base=base_files,
-        adapted=adapted_files,
     output:
         slices=at("synthetic", "{variant}", "slices", "{batch}.safetensors"),
     params:
-        sampling=SAMPLING,
+        **SAMPLING,
         variant=variant_of,
         feather=config["synthesis"]["feather"],
-        pixel_size=config["cohort"]["pixel_size"],
-        domains=DOMAINS,
-        modalities=config["cohort"]["modalities"],
-        base=BASE,
-        device=config["device"],
-        seed=config["seed"],
-        code=code("synthesize_jointly"),
     log:
         at("logs", "synthesize_jointly", "{variant}", "{batch}.log"),
     benchmark:

@@ -122,7 +122,7 @@ def paint(bench: Bench, facts: Sequence[SliceFacts], looks: Sequence[tuple[Look,
         for look in asked:
             inside = labels == look.tumour_class
             rough = np.where(np.arange(inside.sum()) % 2, 0.14, -0.14) * look.texture
-            image[MODALITIES.index(look.modality), inside] = (0.15, 0.45, 0.75)[look.level] + rough
+            image[MODALITIES.index(look.modality), inside] = (0.15, 0.45, 0.75)[look.brightness] + rough
     return images
 
 
@@ -142,7 +142,7 @@ def test_what_the_reader_finds_is_compared_with_what_was_asked(bench: Bench, mon
     words = torch.zeros(2, len(TUMOUR_CLASSES), len(MODALITIES), 5)
     for row, looks in enumerate(asked):
         for look in looks:
-            words[row, look.tumour_class - 1, MODALITIES.index(look.modality), look.level] = 0.9
+            words[row, look.tumour_class - 1, MODALITIES.index(look.modality), look.brightness] = 0.9
     monkeypatch.setattr(RegionalUNet, "read", lambda *_: words)
     assert prompting.read_rightly(bench, facts, asked) == 1.0
     words[1, 0, MODALITIES.index("T1ce")] *= 0.4  # nothing said is likelier

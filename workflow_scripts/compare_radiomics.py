@@ -1,5 +1,6 @@
 """Compare radiomic features with those of training patients, one by one and all together."""
 
+from mosaicmr.cohort.split import TRAINING
 from mosaicmr.evaluation.intervals import metric_table
 from mosaicmr.evaluation.radiomics_comparison import (
     classifier_row,
@@ -7,7 +8,7 @@ from mosaicmr.evaluation.radiomics_comparison import (
     feature_vectors,
     frechet_radiomics_row,
 )
-from mosaicmr.evaluation.slices import HELD_OUT, TRAINING
+from mosaicmr.evaluation.slices import HELD_OUT
 from mosaicmr.io import load_table, save_table
 from mosaicmr.stage import stage
 

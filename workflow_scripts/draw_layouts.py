@@ -1,11 +1,14 @@
 """Draw new layouts from training patients, with their aligned source slices and their prompts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from mosaicmr.io import create_arrays, load_arrays, load_json, load_table, save_table
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.io import create_arrays, load_json, load_table, save_table
 from mosaicmr.partition.domains import load_domains
-from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.looks import LookScale
 from mosaicmr.stage import progress, stage
 from mosaicmr.synthesis.layouts import (
     LayoutSettings,
@@ -23,24 +26,24 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     domains, reference = load_domains(files.domains)
     settings = LayoutSettings(**params.settings)
-    scale = AppearanceScale.from_records(load_json(files.appearance))
-    tables = [load_table(path).assign(file=file) for file, path in enumerate(files.tables)]
+    scale = LookScale.from_records(load_json(files.looks))
+    shards = SliceSet.open_all(files.slices, files.domain_maps)
+    header = replace(shards[0].header, domains=tuple(domain.name for domain in domains))
+    tables = [shard.table.assign(shard=index) for index, shard in enumerate(shards)]
     slices = training_slices(pd.concat(tables, ignore_index=True), load_table(files.subjects))
     plans = plan_layouts(slices, range(params.first, params.last + 1), settings, params.seed)
-    modalities, *size = load_arrays(files.slices[0], ["images"])["images"].shape[1:]
-    maps = {name: (np.uint8, (len(plans), *size)) for name in MAPS}
+    modalities, *size = shards[0].images.shape[1:]
+    arrays = {name: (np.uint8, (len(plans), *size)) for name in MAPS}
+    arrays |= {"source": (np.float16, (len(plans), modalities, *size))}
     tables = []
-    with create_arrays(
-        snakemake.output.arrays, maps | {"source": (np.float16, (len(plans), modalities, *size))}
-    ) as arrays:
+    with create_arrays(snakemake.output.layouts, arrays, header.metadata) as filled:
         for row, plan in enumerate(progress(plans, len(plans), "layouts drawn")):
-            sources = read_slices([plan], slices, files.slices, files.partitions)
-            layout = draw_layout(plan, sources, domains, reference, params.pixel_size, settings, params.seed)
+            sources = read_slices([plan], slices, shards)
+            layout = draw_layout(plan, sources, domains, reference, header.pixel_size, settings, params.seed)
             for name in MAPS:
-                arrays[name][row] = getattr(layout.annotated, name)
-            arrays["source"][row] = layout.annotated.images
-            table = tabulate_layouts([layout], slices, domains, params.modalities, params.pixel_size, scale)
-            tables.append(table.assign(row=row))
+                filled[name][row] = getattr(layout.annotated, name)
+            filled["source"][row] = layout.annotated.images
+            tables.append(tabulate_layouts([layout], slices, domains, header, scale).assign(row=row))
     save_table(snakemake.output.table, pd.concat(tables, ignore_index=True))
 
 

@@ -2,22 +2,22 @@
 
 import numpy as np
 
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.device import choose_device
 from mosaicmr.diffusion.base import load_codec
 from mosaicmr.diffusion.latents import encode_slices
-from mosaicmr.io import load_arrays, load_table, save_arrays
+from mosaicmr.io import load_table, save_arrays
 from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
-    subjects, table = load_table(files.subjects), load_table(files.table)
-    training = subjects.loc[subjects["split"] == "train", "subject"]
-    rows = table.loc[table["subject"].isin(training), "row"].to_numpy(np.int32)
-    images = load_arrays(files.slices, ["images"])["images"][rows]
+    slices = SliceSet.open(files.slices)
+    rows = select_splits(slices.table, load_table(files.subjects), TRAINING)["row"].to_numpy(np.int32)
     codec = load_codec(params.model, choose_device(params.device))
-    mean, std = encode_slices(codec, images)
-    save_arrays(snakemake.output[0], {"mean": mean, "std": std, "row": rows})
+    mean, std = encode_slices(codec, slices.images[rows])
+    save_arrays(snakemake.output[0], {"mean": mean, "std": std, "row": rows}, slices.header.metadata)
 
 
 if "snakemake" in globals():

@@ -1,10 +1,11 @@
-"""Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
+"""Measure of every slice once the features that several metrics compare: of networks, textures, steps at borders."""
 
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.device import choose_device
 from mosaicmr.evaluation.feature_set import join_features, measure_features, save_features
 from mosaicmr.evaluation.features import load_efficientnet
 from mosaicmr.evaluation.inception import load_inception
-from mosaicmr.evaluation.slices import count_pieces, read_batches
+from mosaicmr.evaluation.slices import count_pieces, read_pieces
 from mosaicmr.io import load_table
 from mosaicmr.stage import progress, stage
 
@@ -15,9 +16,10 @@ def main(snakemake) -> None:
     inception = load_inception(params.inception_weights, device) if params.inception_weights else None
     efficientnet = load_efficientnet(device)
     subjects = load_table(files.subjects) if snakemake.wildcards.subset == "real" else None
-    batches = read_batches(files.slices, files.tables, files.domains, subjects)
-    watched = progress(batches, count_pieces(files.tables), f"features of {snakemake.wildcards.subset}, pieces")
-    features = join_features([measure_features(batch, efficientnet, inception, device) for batch in watched])
+    sets = SliceSet.open_all(files.slices, files.more)
+    what = f"features of {snakemake.wildcards.subset}, pieces"
+    pieces = progress(read_pieces(sets, subjects), count_pieces(sets), what)
+    features = join_features([measure_features(piece, efficientnet, inception, device) for piece in pieces])
     save_features(snakemake.output.features, snakemake.output.table, features)
 
 

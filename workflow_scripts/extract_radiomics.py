@@ -2,30 +2,23 @@
 
 import pandas as pd
 
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.radiomics import batch_features
-from mosaicmr.evaluation.slices import count_pieces, describe_slices, pick_slices, read_batches
-from mosaicmr.io import load_table, load_tables, save_table
+from mosaicmr.evaluation.slices import count_pieces, describe_slices, pick_slices, read_pieces
+from mosaicmr.io import load_table, save_table
 from mosaicmr.stage import progress, stage
 
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     subjects = load_table(files.subjects) if snakemake.wildcards.subset == "real" else None
-    known = describe_slices(load_tables(files.tables), subjects)
+    sets = SliceSet.open_all(files.slices, files.more)
+    known = describe_slices(pd.concat([one.table for one in sets], ignore_index=True), subjects)
     chosen = known["slice"].iloc[pick_slices(known, params.settings["max_slices"], params.seed)]
-    batches = read_batches(files.slices, files.tables, files.domains, subjects)
-    watched = progress(batches, count_pieces(files.tables), f"radiomics of {snakemake.wildcards.subset}, pieces")
-    tables = [
-        batch_features(
-            batch.keep(batch.table["slice"].isin(chosen).to_numpy()),
-            params.domains,
-            params.modalities,
-            params.settings["features"],
-            params.settings["bin_count"],
-            params.pixel_size,
-        )
-        for batch in watched
-    ]
+    what = f"radiomics of {snakemake.wildcards.subset}, pieces"
+    pieces = progress(read_pieces(sets, subjects), count_pieces(sets), what)
+    wanted = (piece.keep(piece.table["slice"].isin(chosen).to_numpy()) for piece in pieces)
+    tables = [batch_features(each, params.settings["features"], params.settings["bin_count"]) for each in wanted]
     save_table(snakemake.output[0], pd.concat(tables, ignore_index=True))
 
 

@@ -2,7 +2,6 @@
 
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.sources import subjects_of_shard
-from mosaicmr.io import save_arrays, save_table
 from mosaicmr.stage import progress, stage
 
 
@@ -15,9 +14,7 @@ def main(snakemake) -> None:
         params.modalities,
         SliceSettings.from_config(params.settings),
     )
-    arrays = {"images": slices.images, "labels": slices.labels, "brain": slices.brain}
-    save_arrays(snakemake.output.slices, arrays)
-    save_table(snakemake.output.table, slices.table)
+    slices.save(snakemake.output.slices)
 
 
 if "snakemake" in globals():

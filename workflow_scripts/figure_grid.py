@@ -1,5 +1,6 @@
 """Show real slices beside synthetic ones of a variant."""
 
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.figures.grid import choose_pairs, draw_grid
 from mosaicmr.figures.style import save_figure
 from mosaicmr.stage import stage
@@ -7,12 +8,8 @@ from mosaicmr.stage import stage
 
 def main(snakemake) -> None:
     files = snakemake.input
-    real, synthetic = choose_pairs(
-        list(zip(files.slices, files.slice_tables, strict=True)),
-        list(zip(files.synthetic, files.layouts, files.layout_tables, strict=True)),
-    )
-    figure = draw_grid(real, synthetic, snakemake.params.modalities, snakemake.wildcards.variant)
-    save_figure(figure, snakemake.output.pdf, snakemake.output.png)
+    pairs = choose_pairs(SliceSet.open_all(files.slices), SliceSet.open_all(files.layouts, files.synthetic))
+    save_figure(draw_grid(*pairs, snakemake.wildcards.variant), snakemake.output.pdf, snakemake.output.png)
 
 
 if "snakemake" in globals():

@@ -1,5 +1,6 @@
 """Show one layout under prompts that differ in one tumour class's brightness."""
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.figures.prompts import draw_prompts
 from mosaicmr.figures.style import save_figure
 from mosaicmr.io import load_arrays, load_table
@@ -7,9 +8,10 @@ from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
-    drawn, table = load_arrays(snakemake.input.slices), load_table(snakemake.input.table)
+    files, output = snakemake.input, snakemake.output
+    drawn, modalities = load_arrays(files.slices), SliceHeader.read(files.slices).modalities
     maps = (drawn["images"], drawn["labels"], drawn["brain"])
-    save_figure(draw_prompts(*maps, table, snakemake.params.modalities), snakemake.output.pdf, snakemake.output.png)
+    save_figure(draw_prompts(*maps, load_table(files.table), modalities), output.pdf, output.png)
 
 
 if "snakemake" in globals():

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
 from mosaicmr.diffusion.base import is_bundled, load_noise_schedule, load_unet, unet_name
@@ -24,9 +25,10 @@ def main(snakemake) -> None:
     files, output, params = snakemake.input, snakemake.output, snakemake.params
     name, model, start = snakemake.wildcards.domain, params.base["model"], params.base["unet"]
     device = choose_device(params.device)
-    shards = [Shard(*paths) for paths in zip(files.latents, files.partitions, files.tables, strict=True)]
+    shards = [Shard(*paths) for paths in zip(files.latents, files.domain_maps, files.tables, strict=True)]
     prompts = Prompts(files.prompts, files.embeddings, files.embedding_table)
     domains, _ = load_domains(files.domains)
+    modalities = SliceHeader.read(files.latents[0]).modalities
     slices = load_training_slices(shards, prompts, name, domains, with_std=not is_bundled(model))
 
     settings = ExpertSettings(
@@ -37,7 +39,7 @@ def main(snakemake) -> None:
         **params.settings,
     )
     dtype = choose_training_dtype(params.base["precision"], device)
-    unet = load_unet(start, params.modalities)
+    unet = load_unet(start, modalities)
     choose_attention(unet, device, dtype)
     expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
@@ -50,7 +52,7 @@ def main(snakemake) -> None:
             history = no_history()
         save_adapter(expert, Path(output.weights).parent, unet_name(start))
         save_table(output.history, history)
-        save_json(output.facts, describe_expert(settings, slices, history, params.modalities, unet_name(start)))
+        save_json(output.facts, describe_expert(settings, slices, history, modalities, unet_name(start)))
     checkpoint.remove()
 
 

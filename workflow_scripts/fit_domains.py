@@ -1,16 +1,19 @@
 """Fit the grey levels between the healthy domains on the training patients."""
 
+from mosaicmr.cohort.slice_set import SliceHeader
+from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.io import load_table, load_tables
-from mosaicmr.partition.domains import save_domains, training_cells
+from mosaicmr.partition.domains import save_domains
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
-    params = snakemake.params
-    subjects = load_table(snakemake.input.subjects)
-    cells = training_cells(load_tables(snakemake.input.cell_tables), subjects)
-    domains = fit_domains(cells, params.label_scheme, params.healthy_domains, params.seed)
+    files, params = snakemake.input, snakemake.params
+    subjects = load_table(files.subjects)
+    cells = select_splits(load_tables(files.cell_tables), subjects, TRAINING)
+    label_scheme = SliceHeader.read(files.cells[0]).label_scheme
+    domains = fit_domains(cells, label_scheme, params.healthy_domains, params.seed)
     fitted = subjects.loc[subjects["subject"].isin(cells["subject"]), "patient"].nunique()
     save_domains(snakemake.output[0], domains, params.reference, int(fitted))
 

@@ -1,10 +1,11 @@
 """Measure how much of the tumour that the layouts asked for a segmenter finds, or on real test slices (the floor)."""
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.slice_set import SliceHeader
+from mosaicmr.cohort.split import TEST
 from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_table
 from mosaicmr.segmentation.mask_fidelity import mask_fidelity_metrics, patient_dice
-from mosaicmr.segmentation.references import refer_real, refer_synthetic
+from mosaicmr.segmentation.references import refer
 from mosaicmr.segmentation.segmenter import load_segmenters
 from mosaicmr.stage import stage
 
@@ -12,11 +13,11 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     if snakemake.wildcards.subset == "floor":
-        references = refer_real(files.slices, files.tables, load_table(files.subjects), ["test"])
+        references = refer(files.slices, files.slices, load_table(files.subjects), [TEST])
     else:
-        references = refer_synthetic(files.slices, files.layouts, files.tables)
+        references = refer(files.more, files.slices)
     segmenters = load_segmenters(files.weights, choose_device(params.device))
-    by_patient = patient_dice(references, segmenters, scheme_classes(params.label_scheme))
+    by_patient = patient_dice(references, segmenters, SliceHeader.read(files.weights).label_scheme)
     save_table(snakemake.output[0], mask_fidelity_metrics(by_patient, params.seed, params.bootstrap))
 
 

@@ -1,10 +1,11 @@
 """Score the segmenter of one arm on the held-out test patients."""
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.slice_set import SliceHeader
+from mosaicmr.cohort.split import TEST
 from mosaicmr.device import choose_device
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_table, save_table
-from mosaicmr.segmentation.references import refer_real
+from mosaicmr.segmentation.references import refer
 from mosaicmr.segmentation.scores import score_metrics
 from mosaicmr.segmentation.segmenter import load_segmenters, score_patients
 from mosaicmr.stage import stage
@@ -13,13 +14,13 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     segmenters = load_segmenters(files.weights, choose_device(params.device))
-    test = refer_real(files.slices, files.tables, load_table(files.subjects), ["test"])
+    test = refer(files.slices, files.slices, load_table(files.subjects), [TEST])
     if test.empty:
         raise InputError(
             "No test patient has a slice with the tumour area that cohort.min_tumour_area asks for, so nothing can be "
             "scored: lower it, or give more patients."
         )
-    scores = score_patients(test, segmenters, scheme_classes(params.label_scheme), params.pixel_size)
+    scores = score_patients(test, segmenters, SliceHeader.read(files.weights))
     save_table(snakemake.output.patients, scores)
     save_table(snakemake.output.metrics, score_metrics(scores, params.seed, params.bootstrap))
 

@@ -1,6 +1,6 @@
 """Gather every metric of the run into one JSON document."""
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.evaluation.prompt_accuracy import unasked_metrics
 from mosaicmr.evaluation.summary import count_patients, count_slices, summarize
 from mosaicmr.io import load_table, load_tables, save_json
@@ -10,12 +10,12 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     subjects = load_table(files.subjects)
-    synthetic = len(load_tables(files.layouts))
+    synthetic = len(load_tables(files.layout_tables))
     counts = {
         "patients": count_patients(subjects),
-        "slices": count_slices(load_tables(files.slices), subjects, synthetic),
+        "slices": count_slices(load_tables(files.slice_tables), subjects, synthetic),
     }
-    stages = (files.fidelity, files.radiomics, files.novelty, files.mask_fidelity)
+    stages = (files.fidelity, files.radiomics, files.memorisation, files.mask_fidelity)
     # The floor, which comes first, is of real slices.
     accuracy = [unasked_metrics(), *map(load_table, files.prompt_accuracy)]
     subsets = {
@@ -23,7 +23,8 @@ def main(snakemake) -> None:
         for index, subset in enumerate(params.subsets)
     }
     arms = {arm: load_table(path) for arm, path in zip(params.arms, files.segmenters, strict=True)}
-    save_json(snakemake.output[0], summarize(params.run, counts, subsets, arms, scheme_classes(params.label_scheme)))
+    classes = SliceHeader.read(files.slices[0]).classes
+    save_json(snakemake.output[0], summarize(params.run, counts, subsets, arms, classes))
 
 
 if "snakemake" in globals():

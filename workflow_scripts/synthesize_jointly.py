@@ -12,14 +12,14 @@ from mosaicmr.synthesis.joint import synthesize_jointly
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
-    layouts = Layouts.load(files.layouts, files.table, params.domains)
+    layouts = Layouts.open(files.layouts)
     embeddings = Embeddings.load(files.embeddings, files.prompts)
     sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    load_expert = expert_loader(files.adapters, params.base, params.modalities, device)
-    experts = {name: load_expert(name) for name in (*params.domains, WHOLE)}
+    load_expert = expert_loader(files.adapters, params.base, layouts.header.modalities, device)
+    experts = {name: load_expert(name) for name in (*layouts.names, WHOLE)}
     start = Start.of(params.variant, layouts)
-    images = synthesize_jointly(sampler, layouts, experts, start, params.feather, params.pixel_size)
-    save_arrays(snakemake.output.slices, {"images": images})
+    images = synthesize_jointly(sampler, layouts, experts, start, params.feather, layouts.header.pixel_size)
+    save_arrays(snakemake.output.slices, {"images": images}, layouts.header.metadata)
 
 
 if "snakemake" in globals():

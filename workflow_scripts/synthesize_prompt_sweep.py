@@ -4,9 +4,9 @@ import pandas as pd
 
 from mosaicmr.device import choose_device
 from mosaicmr.diffusion.text import load_text_encoder
-from mosaicmr.io import load_arrays, load_json, load_table, save_arrays, save_table
+from mosaicmr.io import load_json, save_arrays, save_table
 from mosaicmr.partition.domains import WHOLE
-from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.looks import LookScale
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_slices
 from mosaicmr.synthesis.inputs import Layouts
@@ -16,24 +16,24 @@ from mosaicmr.synthesis.prompt_sweep import choose_layout, embed_sweep, measure_
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
-    view = (params.modalities, params.pixel_size)
-    tables = [load_table(path).assign(batch=batch) for batch, path in enumerate(files.tables)]
-    table = pd.concat(tables, ignore_index=True)
-    chosen = table.iloc[choose_layout(table, params.modalities)]
-    maps = load_arrays(files.layouts[chosen["batch"]], ["labels", "brain"])
-    labels, brain = maps["labels"][chosen["row"]], maps["brain"][chosen["row"]]
+    batches = Layouts.open_all(files.layouts)
+    header = batches[0].header
+    view = (header.modalities, header.pixel_size)
+    table = pd.concat([batch.table.assign(batch=index) for index, batch in enumerate(batches)], ignore_index=True)
+    chosen = table.iloc[choose_layout(table, header.modalities)]
+    batch = batches[chosen["batch"]]
+    labels, brain = batch.labels[chosen["row"]], batch.brain[chosen["row"]]
     prompts = sweep_prompts(chosen, labels, brain, *view)
 
-    batch = Layouts.load(files.layouts[chosen["batch"]], files.tables[chosen["batch"]], params.domains)
     layouts = repeat_layout(batch, chosen["row"], prompts["prompt"])
     embeddings = embed_sweep(load_text_encoder(params.base["model"], device), prompts["prompt"])
     sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    whole = expert_loader([files.adapter], params.base, params.modalities, device)(WHOLE)
+    whole = expert_loader([files.adapter], params.base, header.modalities, device)(WHOLE)
     images = synthesize_slices(sampler, layouts, whole, Start())
-    scale = AppearanceScale.from_records(load_json(files.appearance))
+    scale = LookScale.from_records(load_json(files.looks))
     measured = measure_sweep(images, labels, prompts, scale, *view)
-    save_arrays(snakemake.output.slices, {"images": images, "labels": labels, "brain": brain})
-    save_table(snakemake.output.table, measured.assign(synthetic=chosen["synthetic"]))
+    save_arrays(snakemake.output.slices, {"images": images, "labels": labels, "brain": brain}, header.metadata)
+    save_table(snakemake.output.table, measured.assign(slice=chosen["slice"]))
 
 
 if "snakemake" in globals():

@@ -11,12 +11,12 @@ from mosaicmr.synthesis.inputs import Embeddings, Layouts
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
-    layouts = Layouts.load(files.layouts, files.table, params.domains)
+    layouts = Layouts.open(files.layouts)
     embeddings = Embeddings.load(files.embeddings, files.prompts)
     sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    whole = expert_loader([files.adapter], params.base, params.modalities, device)(WHOLE)
+    whole = expert_loader([files.adapter], params.base, layouts.header.modalities, device)(WHOLE)
     images = synthesize_slices(sampler, layouts, whole, Start.of(params.variant, layouts))
-    save_arrays(snakemake.output.slices, {"images": images})
+    save_arrays(snakemake.output.slices, {"images": images}, layouts.header.metadata)
 
 
 if "snakemake" in globals():

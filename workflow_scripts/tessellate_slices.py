@@ -2,29 +2,30 @@
 
 import pandas as pd
 
-from mosaicmr.io import load_arrays, load_table, save_arrays, save_table
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.io import save_arrays, save_table
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate_slices
 from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
     params = snakemake.params
-    slices = load_arrays(snakemake.input.slices)
-    table = load_table(snakemake.input.table)
-    grey = slices["images"][:, params.modalities.index(params.reference)]
+    slices = SliceSet.open(snakemake.input.slices)
+    header, table = slices.header, slices.table
+    grey = slices.images[:, header.modalities.index(params.reference)]
     settings = TessellationSettings(**params.settings)
     cells = tessellate_slices(
-        grey, slices["brain"], slices["labels"], params.pixel_size, settings, params.seed, list(table["slice"])
+        grey, slices.brain, slices.labels, header.pixel_size, settings, params.seed, list(table["slice"])
     )
     measured = pd.concat(
         [
-            measure_cells(cells[i], grey[i], params.pixel_size).assign(slice=name, subject=subject)
+            measure_cells(cells[i], grey[i], header.pixel_size).assign(slice=name, subject=subject)
             for i, (name, subject) in enumerate(zip(table["slice"], table["subject"], strict=True))
         ],
         ignore_index=True,
     )
     measured["relative_grey"] = relative_grey(measured)
-    save_arrays(snakemake.output.cells, {"cells": cells})
+    save_arrays(snakemake.output.cells, {"cells": cells}, header.metadata)
     save_table(snakemake.output.table, measured[["slice", "subject", "cell", "grey", "relative_grey", "area_mm2"]])
 
 

@@ -1,43 +1,30 @@
-"""Write the prompt of every domain of the training patients' slices, and what its words on the tumour's look mean."""
+"""Write the prompt of every domain of the training patients' slices, and the meaning of its words on looks."""
 
-from collections.abc import Iterator
-
-import numpy as np
 import pandas as pd
 
-from mosaicmr.io import load_arrays, load_table, save_json, save_table
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.cohort.split import TRAINING, select_splits
+from mosaicmr.io import load_table, save_json, save_table
 from mosaicmr.partition.domains import WHOLE, load_domains
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.prompts.templates import prompt_table
 from mosaicmr.stage import stage
 
 
 def main(snakemake) -> None:
-    files, params = snakemake.input, snakemake.params
+    files = snakemake.input
+    subjects = load_table(files.subjects)
     domains, _ = load_domains(files.domains)
     experts = [*(domain.name for domain in domains), WHOLE]
-    view = (params.modalities, params.pixel_size)
-    regions = [
-        measure_regions(slices["images"][row], slices["labels"][row], *view)
-        for slices, table in training_shards(files)
+    shards = [(shard, select_splits(shard.table, subjects, TRAINING)) for shard in SliceSet.open_all(files.slices)]
+    scale = LookScale.fit(
+        measure_regions(shard.images[row], shard.labels[row], shard.header.modalities, shard.header.pixel_size)
+        for shard, table in shards
         for row in table["row"]
-    ]
-    scale = AppearanceScale.fit(regions)
-    prompts = [
-        prompt_table(slices["images"], slices["labels"], slices["brain"], table, experts, *view, scale)
-        for slices, table in training_shards(files)
-    ]
-    save_json(snakemake.output.appearance, scale.records())
+    )
+    prompts = [prompt_table(shard, table, experts, scale) for shard, table in shards]
+    save_json(snakemake.output.looks, scale.records())
     save_table(snakemake.output.table, pd.concat(prompts, ignore_index=True))
-
-
-def training_shards(files) -> Iterator[tuple[dict[str, np.ndarray], pd.DataFrame]]:
-    """The arrays of each shard and the rows of its table that are of training patients."""
-    subjects = load_table(files.subjects)
-    training = set(subjects.loc[subjects["split"] == "train", "subject"])
-    for arrays, rows in zip(files.slices, files.tables, strict=True):
-        table = load_table(rows)
-        yield load_arrays(arrays, ["images", "labels", "brain"]), table[table["subject"].isin(training)]
 
 
 if "snakemake" in globals():

@@ -23,7 +23,7 @@ from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.looks import LookScale
 from mosaicmr.prompts.templates import prompt_table
 from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.generation import Start, keep_brain
@@ -48,8 +48,8 @@ def half_noise_ssim_real(bench: Bench) -> Figure:
     pixel_size = bench.amounts.coarse[1]
     held_out, others = extract(bench, subjects[:HELD_OUT]), extract(bench, subjects[HELD_OUT:])
     domains, scale = fit(others, pixel_size)
-    layouts = lay_out(held_out, domains, scale, pixel_size)
-    training = training_slices(bench, others, lay_out(others, domains, scale, pixel_size), scale)
+    layouts = lay_out(held_out, domains, scale)
+    training = training_slices(bench, others, lay_out(others, domains, scale), scale)
     before = redraw(bench, bench.denoiser, layouts)
     unet, steps = adapt_unet(bench, training)
     after = redraw(bench, Denoiser(unet, CPU, bench.denoiser.dtype), layouts)
@@ -81,11 +81,10 @@ def redraw(bench: Bench, denoiser: Denoiser, layouts: Layouts) -> np.ndarray:
     return keep_brain(drawn, layouts.domains).astype(np.float32)
 
 
-def training_slices(bench: Bench, real: RealSlices, layouts: Layouts, scale: AppearanceScale) -> TrainingSlices:
+def training_slices(bench: Bench, real: RealSlices, layouts: Layouts, scale: LookScale) -> TrainingSlices:
     """What the base is adapted on: every slice with its prompts of the whole slice and of each domain that it has."""
     slices, names = real.slices, real.slices.table["slice"]
-    arrays, size = (slices.images, slices.labels, slices.brain), bench.amounts.coarse[1]
-    table = prompt_table(*arrays, slices.table, [WHOLE, *DOMAINS], MODALITIES, size, scale)
+    table = prompt_table(slices, slices.table, [WHOLE, *DOMAINS], scale)
     prompt_of = table.set_index(["slice", "domain"])["prompt"]
     pairs = zip(names, layouts.domains, strict=True)
     texts = [[prompt_of[name, domain] for domain in asked(layout)] for name, layout in pairs]

@@ -13,6 +13,7 @@ import yaml
 from benchmarks.base_figures.amounts import Amounts
 from benchmarks.base_figures.phantoms import DOMAINS, SEED, Phantoms, measure_facts, partition, simulate, write_prompts
 from mosaicmr.cohort.extraction import SliceSettings
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.base import load_codec, load_noise_schedule
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
@@ -22,8 +23,9 @@ from mosaicmr.diffusion.text import TextEncoder, embed_prompts, load_text_encode
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.looks import LookScale
 from mosaicmr.simulation.anatomy import Anatomy, load_anatomy
+from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
@@ -70,15 +72,15 @@ class Bench:
         return load_text_encoder(self.base)
 
     @cached_property
-    def scale(self) -> AppearanceScale:
+    def scale(self) -> LookScale:
         """What words on a tumour's look meant in pretraining."""
         facts = load_facts(self.base)
-        if "appearance" not in facts:
+        if "looks" not in facts:
             raise InputError(
-                f"{self.base / 'mosaicmr.json'} lacks the key 'appearance': measure a base that `snakemake "
+                f"{self.base / 'mosaicmr.json'} lacks the key 'looks': measure a base that `snakemake "
                 "pretrain_base` wrote with this code."
             )
-        return AppearanceScale.from_records(facts["appearance"])
+        return LookScale.from_records(facts["looks"])
 
     @cached_property
     def first(self) -> Phantoms:
@@ -147,8 +149,9 @@ class Bench:
 
 def lay_out(phantoms: Phantoms, domains: np.ndarray, prompts: list[str]) -> Layouts:
     """Phantoms' domain maps and prompts as synthesis reads them."""
-    table = pd.DataFrame({"synthetic": phantoms.identifiers, f"prompt_{WHOLE}": prompts})
-    return Layouts(table, domains, phantoms.images.astype(np.float16), DOMAINS)
+    table = pd.DataFrame({"slice": phantoms.identifiers, f"prompt_{WHOLE}": prompts})
+    header = SliceHeader(MODALITIES, phantoms.pixel_size, LABEL_SCHEME, tuple(DOMAINS))
+    return Layouts(header, table, {"domains": domains, "source": phantoms.images.astype(np.float16)})
 
 
 def in_brain(images: np.ndarray, phantoms: Phantoms) -> np.ndarray:

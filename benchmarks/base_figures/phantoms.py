@@ -10,7 +10,7 @@ from mosaicmr.partition.domains import HEALTHY, WHOLE
 from mosaicmr.pretraining.bank import BankSettings, patient_slices, simulate_shard
 from mosaicmr.pretraining.conditions import SIMULATED_CLASSES, partition_simulated
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import AppearanceScale, Look, measure_regions
+from mosaicmr.prompts.looks import Look, LookScale, measure_regions
 from mosaicmr.prompts.templates import SliceFacts, facts_of, write_prompt
 from mosaicmr.seeds import derive_seed, numpy_generator
 from mosaicmr.simulation.anatomy import Anatomy
@@ -28,14 +28,14 @@ DOMAINS = (
 class Phantoms:
     """Slices of simulated patients.
 
-    images: float32 [n, 4, H, W] in [0, 1]; labels, brain: uint8 [n, H, W]; level: float64 [n], 0 to 1; patients: text
+    images: float32 [n, 4, H, W] in [0, 1]; labels, brain: uint8 [n, H, W]; height: float64 [n], 0 to 1; patients: text
     [n]; pixel_size: mm.
     """
 
     images: np.ndarray
     labels: np.ndarray
     brain: np.ndarray
-    level: np.ndarray
+    height: np.ndarray
     patients: np.ndarray
     pixel_size: float
 
@@ -68,7 +68,7 @@ def simulate(anatomy: Anatomy, name: str, patients: int, settings: SliceSettings
         images=np.stack([one.images.numpy() for one in slices]),
         labels=np.stack([one.labels.numpy() for one in slices]),
         brain=np.stack([one.brain.numpy().astype(np.uint8) for one in slices]),
-        level=np.array([one.level for one in slices]),
+        height=np.array([one.height for one in slices]),
         patients=np.array(owners),
         pixel_size=settings.pixel_size,
     )
@@ -94,14 +94,14 @@ def partition(phantoms: Phantoms) -> np.ndarray:
     return np.stack(maps)
 
 
-def measure_facts(phantoms: Phantoms, scale: AppearanceScale) -> list[SliceFacts]:
+def measure_facts(phantoms: Phantoms, scale: LookScale) -> list[SliceFacts]:
     """The facts of every slice, with its own looks in the words of a scale."""
     looks = measure_looks(phantoms, phantoms.images, scale)
-    slices = zip(phantoms.labels, phantoms.brain, phantoms.level, looks, strict=True)
-    return [facts_of(labels, brain, level, phantoms.pixel_size, seen) for labels, brain, level, seen in slices]
+    slices = zip(phantoms.labels, phantoms.brain, phantoms.height, looks, strict=True)
+    return [facts_of(labels, brain, height, phantoms.pixel_size, seen) for labels, brain, height, seen in slices]
 
 
-def measure_looks(phantoms: Phantoms, images: np.ndarray, scale: AppearanceScale) -> list[tuple[Look, ...]]:
+def measure_looks(phantoms: Phantoms, images: np.ndarray, scale: LookScale) -> list[tuple[Look, ...]]:
     """How the phantoms' tumours look in `images` float [n, 4, H, W], their own or those drawn for their layouts."""
     return [
         scale.describe(measure_regions(image, labels, MODALITIES, phantoms.pixel_size))

@@ -17,7 +17,7 @@ from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import embed_in_batches
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import LEVELS, TEXTURES, Look
+from mosaicmr.prompts.looks import SHADES, TEXTURES, Look
 from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import numpy_generator
 
@@ -49,7 +49,7 @@ def prompt_accuracy(bench: Bench) -> Figure:
     value, low, high, count = patient_interval(hits(answers), answers["patient"], seed=SEED)
     parts = {
         "regions": len(answers),
-        "chance": 1 / len(LEVELS),
+        "chance": 1 / len(SHADES),
         "silent_prompts": float(hits(unasked).mean()),
         "own_looks": float(hits(own).mean()),
         "read": read_rightly(bench, facts, asked),
@@ -63,7 +63,11 @@ def prompt_accuracy(bench: Bench) -> Figure:
 def draw_looks(measured: Sequence[Look], generator: np.random.Generator) -> tuple[Look, ...]:
     """Looks drawn evenly for the classes and modalities that were measured."""
     return tuple(
-        replace(look, level=int(generator.integers(len(LEVELS))), texture=int(generator.integers(len(TEXTURES))))
+        replace(
+            look,
+            brightness=int(generator.integers(len(SHADES))),
+            texture=int(generator.integers(len(TEXTURES))),
+        )
         for look in measured
     )
 
@@ -86,11 +90,11 @@ def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tupl
     parts = embed_in_batches(bench.encode_text, asking(facts, asked))
     with torch.inference_mode():
         words = torch.cat([unet.read(states, mask) for states, mask in parts])
-    levels = words[..., : len(LEVELS)]
+    brightness = words[..., : len(SHADES)]
     # What no word takes is the probability that nothing was said.
-    answers = torch.cat([levels, 1 - levels.sum(-1, keepdim=True)], -1).argmax(-1)
+    answers = torch.cat([brightness, 1 - brightness.sum(-1, keepdim=True)], -1).argmax(-1)
     found = [
-        int(answers[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.level
+        int(answers[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.brightness
         for row, looks in enumerate(asked)
         for look in looks
     ]
@@ -107,7 +111,7 @@ def compare(
         for look in wanted:
             answer = measured[look.tumour_class, look.modality]
             region = f"{class_of(look).name} {look.modality}"
-            rows.append((patient, region, look.level, answer.level, look.texture, answer.texture))
+            rows.append((patient, region, look.brightness, answer.brightness, look.texture, answer.texture))
     return pd.DataFrame(rows, columns=["patient", "region", "asked", "found", "asked_texture", "found_texture"])
 
 
@@ -133,10 +137,10 @@ def by_region(answers: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def by_asked_level(answers: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """For each level asked for, how often each was found."""
+    """For each brightness asked for, how often each was found."""
     shares = pd.crosstab(answers["asked"], answers["found"], normalize="index")
-    shares = shares.reindex(index=range(len(LEVELS)), columns=range(len(LEVELS)), fill_value=0.0)
-    return {LEVELS[row]: {LEVELS[column]: float(shares.loc[row, column]) for column in shares} for row in shares.index}
+    shares = shares.reindex(index=range(len(SHADES)), columns=range(len(SHADES)), fill_value=0.0)
+    return {SHADES[row]: {SHADES[column]: float(shares.loc[row, column]) for column in shares} for row in shares.index}
 
 
 def changed_word_sheet(bench: Bench):
@@ -148,16 +152,18 @@ def changed_word_sheet(bench: Bench):
     chosen = int(np.argmax(np.min(areas, axis=1)))
     phantom = bench.first.pick(np.array([chosen]))
     facts = measure_facts(phantom, bench.scale)[0]
-    variants = [(tumour, modality, level) for tumour, modality in CHANGED for level in range(len(LEVELS))]
+    variants = [(tumour, modality, brightness) for tumour, modality in CHANGED for brightness in range(len(SHADES))]
     prompts = asking([facts] * len(variants), [change_look(facts.looks, *variant) for variant in variants])
     domains = bench.domains[[chosen]]
     drawn = np.concatenate([bench.draw(phantom, domains, [prompt]) for prompt in prompts])
-    names = [f"{tumour.name}:\n{modality} {LEVELS[level]}" for tumour, modality, level in variants]
+    names = [f"{tumour.name}:\n{modality} {SHADES[brightness]}" for tumour, modality, brightness in variants]
     repeated = phantom.pick(np.zeros(len(variants), int))
     return prompt_sheet(names, domains.repeat(len(variants), 0), in_brain(drawn, repeated))
 
 
-def change_look(looks: Sequence[Look], tumour: TumourClass, modality: str, level: int) -> tuple[Look, ...]:
+def change_look(looks: Sequence[Look], tumour: TumourClass, modality: str, brightness: int) -> tuple[Look, ...]:
     """Looks with the brightness of one class in one modality replaced."""
     asked = (tumour.value, modality)
-    return tuple(replace(look, level=level) if (look.tumour_class, look.modality) == asked else look for look in looks)
+    return tuple(
+        replace(look, brightness=brightness) if (look.tumour_class, look.modality) == asked else look for look in looks
+    )

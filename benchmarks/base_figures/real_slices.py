@@ -1,20 +1,21 @@
 """Real subjects' slices with layouts and prompts, fitted on some of the subjects as a run fits them in training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.base_figures.bench import Bench
 from benchmarks.base_figures.phantoms import DOMAINS, HEALTHY_DOMAINS, SEED
-from mosaicmr.cohort.extraction import Slices, extract_shard
+from mosaicmr.cohort.extraction import extract_shard
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.partition.domains import WHOLE, Domain, choose_reference, partition_slice
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate_slices
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.prompts.templates import prompt_table
 from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.inputs import Layouts
@@ -24,7 +25,7 @@ from mosaicmr.synthesis.inputs import Layouts
 class RealSlices:
     """Slices with their cells: uint16 [n, H, W], and a table of slice, subject, cell, grey, relative_grey, area_mm2."""
 
-    slices: Slices
+    slices: SliceSet
     cells: np.ndarray
     cell_table: pd.DataFrame
 
@@ -46,14 +47,14 @@ def extract(bench: Bench, subjects: Sequence[Subject]) -> RealSlices:
     return RealSlices(slices, cells, table.assign(relative_grey=relative_grey(table)))
 
 
-def fit(training: RealSlices, pixel_size: float) -> tuple[list[Domain], AppearanceScale]:
+def fit(training: RealSlices, pixel_size: float) -> tuple[list[Domain], LookScale]:
     """Domains and what the words on looks mean, fitted on the training subjects."""
     pairs = zip(training.slices.images, training.slices.labels, strict=True)
     regions = [measure_regions(images, labels, MODALITIES, pixel_size) for images, labels in pairs]
-    return fit_domains(training.cell_table, LABEL_SCHEME, HEALTHY_DOMAINS, SEED), AppearanceScale.fit(regions)
+    return fit_domains(training.cell_table, LABEL_SCHEME, HEALTHY_DOMAINS, SEED), LookScale.fit(regions)
 
 
-def lay_out(real: RealSlices, domains: Sequence[Domain], scale: AppearanceScale, pixel_size: float) -> Layouts:
+def lay_out(real: RealSlices, domains: Sequence[Domain], scale: LookScale) -> Layouts:
     """The slices' own layouts and prompts of whole slices, as synthesis reads them; the source is the slice itself."""
     table, slices = real.slices.table, real.slices
     cells = dict(list(real.cell_table.groupby("slice")))
@@ -61,7 +62,7 @@ def lay_out(real: RealSlices, domains: Sequence[Domain], scale: AppearanceScale,
         partition_slice(slices.labels[row], real.cells[row], cells[name], domains)
         for row, name in enumerate(table["slice"])
     ]
-    arrays = (slices.images, slices.labels, slices.brain)
-    prompts = prompt_table(*arrays, table, [WHOLE], MODALITIES, pixel_size, scale)
-    named = pd.DataFrame({"synthetic": table["slice"], f"prompt_{WHOLE}": prompts["prompt"]})
-    return Layouts(named, np.stack(maps), slices.images, DOMAINS)
+    prompts = prompt_table(slices, table, [WHOLE], scale)
+    named = pd.DataFrame({"slice": table["slice"], f"prompt_{WHOLE}": prompts["prompt"]})
+    header = replace(slices.header, domains=tuple(DOMAINS))
+    return Layouts(header, named, {"domains": np.stack(maps), "source": slices.images})

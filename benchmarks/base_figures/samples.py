@@ -23,6 +23,7 @@ from benchmarks.base_figures.phantoms import (
 from benchmarks.base_figures.pictures import sample_sheet
 from benchmarks.base_figures.reconstruction import reconstruct
 from benchmarks.base_figures.record import Figure
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
 from mosaicmr.evaluation.frechet import frechet_distance, mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, patient_interval
@@ -33,6 +34,7 @@ from mosaicmr.segmentation.references import COLUMNS
 from mosaicmr.segmentation.scores import dice
 from mosaicmr.segmentation.segmenter import build_segmenter, segment
 from mosaicmr.segmentation.training import SegmenterSettings, Sets, Task, train_segmenter
+from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.generation import Start
 
 WHOLE_TUMOUR, MEAN = "whole tumour", "mean"
@@ -97,7 +99,7 @@ def mask_fidelity(bench: Bench) -> Figure:
     first = bench.first
     model = train_on_phantoms(bench, bench.third)
     found = {
-        name: segment(model, torch.from_numpy(images), SIMULATED_CLASSES)
+        name: segment(model, torch.from_numpy(images), LABEL_SCHEME)
         for name, images in (("samples", in_brain(bench.samples, first)), ("phantoms", first.images))
     }
     names = np.unique(first.patients)
@@ -135,7 +137,7 @@ def train_on_phantoms(bench: Bench, phantoms: Phantoms) -> nn.Module:
     settings = SegmenterSettings(
         bench.amounts.segmenter_steps, config["batch_size"], config["learning_rate"], channels, seeds=(SEED,)
     )
-    task = Task(len(MODALITIES), SIMULATED_CLASSES, phantoms.pixel_size, SEED, CPU)
+    task = Task(SliceHeader(MODALITIES, phantoms.pixel_size, LABEL_SCHEME), SEED, CPU)
     nothing = pd.DataFrame(columns=COLUMNS)
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "phantoms.safetensors")
@@ -143,7 +145,7 @@ def train_on_phantoms(bench: Bench, phantoms: Phantoms) -> nn.Module:
         references = pd.DataFrame({"row": range(len(phantoms)), "patient": phantoms.patients})
         references = references.assign(slice=phantoms.identifiers, image_file=file, label_file=file)[COLUMNS]
         weights, _ = train_segmenter("real+classical", Sets(references, nothing, nothing), settings, task)
-    model = build_segmenter(task.modalities, len(task.classes), channels, seed=SEED)
+    model = build_segmenter(task.header, channels, seed=SEED)
     prefix = f"seed{SEED}."
     model.load_state_dict({name.removeprefix(prefix): torch.from_numpy(array) for name, array in weights.items()})
     return model.eval()

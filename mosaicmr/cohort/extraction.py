@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.cohort.normalise import normalise_intensities
 from mosaicmr.cohort.resampling import Frame, frame_brain
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.cohort.volumes import Volumes, load_volumes
 
@@ -35,40 +35,25 @@ class SliceSettings:
         return cls(**{**values, "intensity_percentiles": tuple(values["intensity_percentiles"])})
 
 
-@dataclass(frozen=True)
-class Slices:
-    """Slices of one or more subjects.
-
-    images: float16 [n, M, H, W] in [0, 1], 0 outside the brain; labels: uint8 [n, H, W], tumour classes; brain: uint8
-    [n, H, W]; table: one row a slice with slice, subject, patient, row, level (0 inferior to 1 superior end of the
-    brain), tumour_area_mm2 and area_<class>_mm2.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    brain: np.ndarray
-    table: pd.DataFrame
-
-
 def extract_shard(
     subjects: Iterable[Subject], label_scheme: str, modalities: Sequence[str], settings: SliceSettings
-) -> Slices:
+) -> SliceSet:
     """The slices of several subjects as one set, rows counted through; a valid empty set if there are none.
 
-    Raises InputError as `load_volumes` and `frame_brain` do.
+    The table has slice, subject, patient, row, height, tumour_area_mm2 and area_<class>_mm2. Raises InputError as
+    `load_volumes` and `frame_brain` do.
     """
-    empty = _empty(len(modalities), label_scheme, settings)
-    images, labels, brain, tables = [empty.images], [empty.labels], [empty.brain], []
+    empty = _empty(SliceHeader(tuple(modalities), settings.pixel_size, label_scheme), settings)
+    parts, tables = {name: [array] for name, array in empty.arrays.items()}, []
     for subject in subjects:
         part = cut_slices(load_volumes(subject, label_scheme), subject, label_scheme, settings)
-        images.append(part.images)
-        labels.append(part.labels)
-        brain.append(part.brain)
+        for name, array in part.arrays.items():
+            parts[name].append(array)
         tables += [part.table] if len(part.table) else []
     # An empty table has no say in the types of columns, so it is only used if there is nothing else.
     table = pd.concat(tables or [empty.table], ignore_index=True)
     table["row"] = np.arange(len(table))
-    return Slices(_join(images), _join(labels), _join(brain), table)
+    return SliceSet(empty.header, table, {name: _join(arrays) for name, arrays in parts.items()})
 
 
 def _join(parts: list[np.ndarray]) -> np.ndarray:
@@ -82,7 +67,7 @@ def _join(parts: list[np.ndarray]) -> np.ndarray:
     return joined
 
 
-def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: SliceSettings) -> Slices:
+def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: SliceSettings) -> SliceSet:
     """Cut one subject's slices.
 
     All slices of a subject share one frame, centred on the bounding box of its brain. A plane qualifies if it holds
@@ -90,22 +75,19 @@ def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: 
     most tumour, so that a small tumour is not missed between two of them.
     Raises InputError if the brain is larger than a slice.
     """
+    header = SliceHeader(tuple(subject.images), settings.pixel_size, label_scheme)
     frame = frame_brain(volumes, settings.slice_size, settings.pixel_size, str(subject.labels))
     planes, labels, brain = _qualifying_planes(volumes, frame, settings)
     if not planes:
-        return _empty(volumes.images.shape[0], label_scheme, settings)
+        return _empty(header, settings)
     kept = _evenly(len(planes), settings.max_slices_per_subject)
     planes, labels, brain = [planes[index] for index in kept], labels[kept], brain[kept]
     normalised = normalise_intensities(volumes.images, volumes.brain, settings.intensity_percentiles)
     # Divided by the resampled mask, so that the dark outside does not bleed into the brain's edge.
     weights = frame.images(volumes.brain[..., planes])
     images = np.clip(frame.images(normalised[..., planes]) / np.maximum(weights, 0.05), 0, 1) * brain
-    return Slices(
-        images=np.moveaxis(images, 0, 1).astype(np.float16),
-        labels=labels,
-        brain=brain,
-        table=_table(planes, labels, volumes, subject, label_scheme, settings),
-    )
+    arrays = {"images": np.moveaxis(images, 0, 1).astype(np.float16), "labels": labels, "brain": brain}
+    return SliceSet(header, _table(planes, labels, volumes, subject, header), arrays)
 
 
 def _qualifying_planes(
@@ -135,20 +117,15 @@ def _evenly(count: int, most: int) -> list[int]:
 
 
 def _table(
-    planes: Sequence[int],
-    labels: np.ndarray,
-    volumes: Volumes,
-    subject: Subject,
-    label_scheme: str,
-    settings: SliceSettings,
+    planes: Sequence[int], labels: np.ndarray, volumes: Volumes, subject: Subject, header: SliceHeader
 ) -> pd.DataFrame:
     inside = np.flatnonzero(volumes.brain.any(axis=(0, 1)))
-    height = max(1, inside[-1] - inside[0])
+    extent = max(1, inside[-1] - inside[0])
     rows = []
     for row, (plane, label) in enumerate(zip(planes, labels, strict=True)):
         areas = {
-            f"area_{tumour_class.name}_mm2": float((label == tumour_class.value).sum() * settings.pixel_size**2)
-            for tumour_class in scheme_classes(label_scheme)
+            f"area_{tumour_class.name}_mm2": float((label == tumour_class.value).sum() * header.pixel_size**2)
+            for tumour_class in header.classes
         }
         rows.append(
             {
@@ -156,24 +133,24 @@ def _table(
                 "subject": subject.subject,
                 "patient": subject.patient,
                 "row": row,
-                "level": float((plane - inside[0]) / height),
-                "tumour_area_mm2": float((label > 0).sum() * settings.pixel_size**2),
+                "height": float((plane - inside[0]) / extent),
+                "tumour_area_mm2": float((label > 0).sum() * header.pixel_size**2),
                 **areas,
             }
         )
     return pd.DataFrame(rows)
 
 
-def _empty(modalities: int, label_scheme: str, settings: SliceSettings) -> Slices:
+def _empty(header: SliceHeader, settings: SliceSettings) -> SliceSet:
     """No slices, in the right shapes and types."""
     plane = (0, settings.slice_size, settings.slice_size)
     texts = {name: pd.Series(dtype="str") for name in ("slice", "subject", "patient")}
-    names = ("level", "tumour_area_mm2", *(f"area_{item.name}_mm2" for item in scheme_classes(label_scheme)))
+    names = ("height", "tumour_area_mm2", *(f"area_{item.name}_mm2" for item in header.classes))
     numbers = {name: pd.Series(dtype="float64") for name in names}
     table = pd.DataFrame({**texts, "row": pd.Series(dtype="int64"), **numbers})
-    return Slices(
-        images=np.empty((0, modalities, *plane[1:]), np.float16),
-        labels=np.empty(plane, np.uint8),
-        brain=np.empty(plane, np.uint8),
-        table=table,
-    )
+    arrays = {
+        "images": np.empty((0, len(header.modalities), *plane[1:]), np.float16),
+        "labels": np.empty(plane, np.uint8),
+        "brain": np.empty(plane, np.uint8),
+    }
+    return SliceSet(header, table, arrays)

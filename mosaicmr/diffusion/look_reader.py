@@ -11,11 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
-from mosaicmr.prompts.looks import LEVELS, TEXTURES
+from mosaicmr.prompts.looks import SHADES, TEXTURES
 
-LOOKS = len(LEVELS) + len(TEXTURES)  # the words
+LOOKS = len(SHADES) + len(TEXTURES)  # the words
 QUESTIONS = 2  # of brightness and of texture
-SIZES = (1 + len(LEVELS), 1 + len(TEXTURES))  # of the answers to each question, which may have been left open
+SIZES = (
+    1 + len(SHADES),
+    1 + len(TEXTURES),
+)  # of the answers to each question, which may have been left open
 ANSWERS = sum(SIZES)
 UNSAID = (0, SIZES[0])  # their places among the answers
 SURELY = 10.0  # a logit
@@ -80,6 +83,6 @@ class LookReader(nn.Module):
 
 
 def word_probabilities(logits: Tensor) -> Tensor:
-    """The probabilities [..., 5] of the words in LEVELS and TEXTURES, of logits [..., 7] of a LookReader."""
+    """The probabilities [..., 5] of the words in SHADES and TEXTURES, of logits [..., 7] of a LookReader."""
     brightness, texture = logits.split(SIZES, -1)
     return torch.cat([brightness.softmax(-1)[..., 1:], texture.softmax(-1)[..., 1:]], -1)

@@ -27,7 +27,7 @@ _FACT_KEYS = (
     "latent_std",
     "components",
     "deviations",
-    "appearance",
+    "looks",
     "text_encoder",
     "sha256",
     SEAL,

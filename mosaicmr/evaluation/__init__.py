@@ -1,1 +1,1 @@
-"""Fidelity, radiomics, novelty, mask fidelity and usefulness, with intervals over patients."""
+"""Fidelity, radiomics, memorisation, mask fidelity and usefulness, with intervals over patients."""

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.features import efficientnet_features
 from mosaicmr.evaluation.inception import inception_features
 from mosaicmr.evaluation.seams import border_steps
-from mosaicmr.evaluation.slices import SliceBatch
 from mosaicmr.io import load_arrays, load_table, save_arrays, save_table
 
 TEXTURE_SIZE = 32
@@ -20,7 +20,7 @@ TEXTURE_SIZE = 32
 class FeatureSet:
     """Features of n slices.
 
-    table (slice, patient, split, level); efficientnet float32 [n, M, 1280]; textures float32 [n, M, 32, 32]
+    table (slice, patient, split, height); efficientnet float32 [n, M, 1280]; textures float32 [n, M, 32, 32]
     (`textures_of`); steps float64 [n, 4] (`border_steps`); inception float32 [n, M, 2048], or None where its weights
     were not given.
     """
@@ -64,7 +64,7 @@ def textures_of(images: np.ndarray, domains: np.ndarray) -> np.ndarray:
 
 
 def measure_features(
-    batch: SliceBatch, efficientnet: torch.nn.Module, inception: torch.nn.Module | None, device: str
+    batch: SliceSet, efficientnet: torch.nn.Module, inception: torch.nn.Module | None, device: str
 ) -> FeatureSet:
     """All features of the slices of one batch."""
     return FeatureSet(

@@ -11,12 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.split import TRAINING
 from mosaicmr.evaluation.feature_set import FeatureSet
 from mosaicmr.evaluation.frechet import mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, metric_row, patient_interval
 from mosaicmr.evaluation.kid import POOL, KernelDistance
 from mosaicmr.evaluation.seams import seam_index
-from mosaicmr.evaluation.slices import HELD_OUT, TRAINING, pick_slices
+from mosaicmr.evaluation.slices import HELD_OUT, pick_slices
 from mosaicmr.seeds import numpy_generator
 
 HALVINGS = 5

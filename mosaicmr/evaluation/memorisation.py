@@ -2,7 +2,7 @@
 
 A layout is a deformed training layout, so the outline and the domains of a synthetic slice are a training patient's by
 design and prove nothing. Two descriptors look for more. Textures are what a slice shows beyond its layout, in
-thumbnails that survive blurring, noise and small deformations. Features of a network see the whole appearance. The
+thumbnails that survive blurring, noise and small deformations. Features of a network see the whole look. The
 distance of two slices is the smaller of the two, each in units of what is usual between held-out and training
 patients. The threshold is what 5 % of the real held-out slices fall below, so about 5 % is what new patients have; the
 floor shows it on training patients.
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.split import TRAINING
 from mosaicmr.evaluation.feature_set import FeatureSet
 from mosaicmr.evaluation.intervals import metric_row, patient_interval
-from mosaicmr.evaluation.slices import HELD_OUT, TRAINING
+from mosaicmr.evaluation.slices import HELD_OUT
 
 FALSE_COPY_RATE = 0.05
 NEIGHBOUR_COLUMNS = ["slice", "patient", "neighbour", "neighbour_patient", "distance", "threshold", "is_copy"]
@@ -29,12 +30,12 @@ TOO_FEW = (
 class CopyScale:
     """What is usual between held-out and training patients: the unit of each descriptor, and the threshold in units."""
 
-    appearance: float
+    features: float
     texture: float
     threshold: float
 
 
-def appearance_distances(left: FeatureSet, right: FeatureSet, centre: np.ndarray) -> np.ndarray:
+def feature_distances(left: FeatureSet, right: FeatureSet, centre: np.ndarray) -> np.ndarray:
     """Cosine distances of EfficientNet features around `centre` [M, 1280], all modalities in one vector: [n, m]."""
     return 1.0 - _unit(left.efficientnet - centre) @ _unit(right.efficientnet - centre).T
 
@@ -57,10 +58,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def slice_distances(left: FeatureSet, train: FeatureSet, scale: CopyScale) -> np.ndarray:
-    """Distances [n, m] in the units of `scale`: the smaller of appearance and texture."""
+    """Distances [n, m] in the units of `scale`: the smaller of the two descriptors'."""
     centre = train.efficientnet.mean(axis=0)
-    appearance = appearance_distances(left, train, centre) / scale.appearance
-    return np.minimum(appearance, texture_distances(left, train) / scale.texture)
+    features = feature_distances(left, train, centre) / scale.features
+    return np.minimum(features, texture_distances(left, train) / scale.texture)
 
 
 def fit_scale(held_out: FeatureSet, train: FeatureSet) -> CopyScale:
@@ -70,11 +71,11 @@ def fit_scale(held_out: FeatureSet, train: FeatureSet) -> CopyScale:
     quantile `FALSE_COPY_RATE` of the combined distance.
     """
     centre = train.efficientnet.mean(axis=0)
-    appearance = np.median(appearance_distances(held_out, train, centre).min(axis=1))
+    features = np.median(feature_distances(held_out, train, centre).min(axis=1))
     texture = np.median(texture_distances(held_out, train).min(axis=1))
-    units = CopyScale(max(float(appearance), 1e-9), max(float(texture), 1e-9), threshold=np.nan)
+    units = CopyScale(max(float(features), 1e-9), max(float(texture), 1e-9), threshold=np.nan)
     nearest = slice_distances(held_out, train, units).min(axis=1)
-    return CopyScale(units.appearance, units.texture, float(np.quantile(nearest, FALSE_COPY_RATE)))
+    return CopyScale(units.features, units.texture, float(np.quantile(nearest, FALSE_COPY_RATE)))
 
 
 def nearest_neighbours(
@@ -104,7 +105,7 @@ def nearest_neighbours(
     return table[np.isfinite(found)].reset_index(drop=True)
 
 
-def measure_novelty(
+def measure_memorisation(
     synthetic: FeatureSet | None, real: FeatureSet, resamples: int, seed: int
 ) -> tuple[dict, pd.DataFrame]:
     """The row copy_rate and the table of neighbours of a synthetic set, or of the floor (None).

@@ -4,45 +4,36 @@ The asked words are those of the slice that the layout was made from, so a varia
 them for free. Chance is the rate at which words would agree if they were exchanged at random between the slices.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
-from mosaicmr.io import load_arrays, load_table
-from mosaicmr.prompts.looks import BRIGHTNESS, TEXTURE, AppearanceScale, Look, measure_regions, read_looks
+from mosaicmr.prompts.looks import BRIGHTNESS, TEXTURE, Look, LookScale, measure_regions, read_looks
 
 NAMES = {tumour.value: tumour.name for tumour in TUMOUR_CLASSES}
 COLUMNS = ["slice", "patient", "tumour_class", "modality"]
 COLUMNS += [f"{side}_{attribute}" for attribute in (BRIGHTNESS, TEXTURE) for side in ("asked", "measured")]
 
 
-def compare_looks(
-    slices: Sequence[str | Path],
-    layouts: Sequence[str | Path],
-    tables: Sequence[str | Path],
-    scale: AppearanceScale,
-    modalities: Sequence[str],
-    pixel_size: float,
-) -> pd.DataFrame:
-    """What was asked and what is measured, one row for each asked look of a variant's slices.
+def compare_looks(batches: Iterable[SliceSet], scale: LookScale) -> pd.DataFrame:
+    """The asked and the measured words, one row for each asked look of a variant's slices.
 
-    slices, layouts, tables: for each batch the file with its images, the one with its labels, and its table of layouts.
-    scale: what the words mean. pixel_size: mm. Returns columns slice, patient (of the source slice), tumour_class
-    (name), modality, asked_brightness, measured_brightness (indices of LEVELS), asked_texture and measured_texture (of
-    TEXTURES).
+    batches: the images drawn, and the layouts with their labels. scale: what the words mean. Returns
+    columns slice, patient (of the source slice), tumour_class (name), modality, asked_brightness, measured_brightness
+    (indices of SHADES), asked_texture and measured_texture (of TEXTURES).
     """
     rows = []
-    for slice_path, layout_path, table_path in zip(slices, layouts, tables, strict=True):
-        images, labels = load_arrays(slice_path, ["images"])["images"], load_arrays(layout_path, ["labels"])["labels"]
-        for row in load_table(table_path).to_dict("records"):
-            regions = measure_regions(images[row["row"]], labels[row["row"]], modalities, pixel_size)
+    for batch in batches:
+        modalities = batch.header.modalities
+        for images, labels, row in zip(batch.images, batch.labels, batch.table.to_dict("records"), strict=True):
+            regions = measure_regions(images, labels, modalities, batch.header.pixel_size)
             for asked, measured in _pairs(read_looks(row, modalities), scale.describe(regions)):
-                words = (asked.level, measured.level, asked.texture, measured.texture)
-                names = (row["synthetic"], row["source_patient"], NAMES[asked.tumour_class], asked.modality)
+                words = (asked.brightness, measured.brightness, asked.texture, measured.texture)
+                names = (row["slice"], row["patient"], NAMES[asked.tumour_class], asked.modality)
                 rows.append((*names, *words))
     return pd.DataFrame(rows, columns=COLUMNS)
 

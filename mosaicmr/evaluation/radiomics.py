@@ -13,7 +13,7 @@ import radiomics
 import SimpleITK as sitk
 from radiomics import firstorder, glcm, gldm, glrlm, glszm, ngtdm
 
-from mosaicmr.evaluation.slices import SliceBatch
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 
 FEATURE_CLASSES = {
     "firstorder": firstorder.RadiomicsFirstOrder,
@@ -58,41 +58,32 @@ def region_features(
 def slice_features(
     images: np.ndarray,
     domains: np.ndarray,
-    domain_names: Sequence[str],
-    modalities: Sequence[str],
+    header: SliceHeader,
     classes: Sequence[str],
     bin_count: int,
-    pixel_size: float,
 ) -> pd.DataFrame:
     """Features of one slice: rows of domain, modality, feature, value.
 
-    `images` [M, H, W] in [0, 1]; `domains` [H, W] with id i for `domain_names[i - 1]`. Domains of fewer than
+    `images` [M, H, W] in [0, 1]; `domains` [H, W]; `header` names both.  Domains of fewer than
     `MINIMUM_PIXELS` pixels are left out, and so are values that are not finite.
     """
     rows = []
-    for number, domain in enumerate(domain_names, start=1):
+    for number, domain in enumerate(header.domains, start=1):
         mask = domains == number
         if mask.sum() < MINIMUM_PIXELS:
             continue
-        for image, modality in zip(images, modalities, strict=True):
-            values = region_features(image, mask, classes, bin_count, pixel_size)
+        for image, modality in zip(images, header.modalities, strict=True):
+            values = region_features(image, mask, classes, bin_count, header.pixel_size)
             rows.extend((domain, modality, feature, value) for feature, value in values.items() if np.isfinite(value))
     return pd.DataFrame(rows, columns=["domain", "modality", "feature", "value"])
 
 
-def batch_features(
-    batch: SliceBatch,
-    domain_names: Sequence[str],
-    modalities: Sequence[str],
-    classes: Sequence[str],
-    bin_count: int,
-    pixel_size: float,
-) -> pd.DataFrame:
+def batch_features(batch: SliceSet, classes: Sequence[str], bin_count: int) -> pd.DataFrame:
     """`slice_features` of every slice of a batch, with the columns of `COLUMNS`."""
     tables = [pd.DataFrame(columns=COLUMNS).astype({"value": float})]
     for position, known in enumerate(batch.table.itertuples()):
         images, domains = batch.images[position], batch.domains[position]
-        table = slice_features(images, domains, domain_names, modalities, classes, bin_count, pixel_size)
+        table = slice_features(images, domains, batch.header, classes, bin_count)
         tables.append(table.assign(slice=known.slice, patient=known.patient, split=known.split)[COLUMNS])
     filled = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(filled, ignore_index=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from skimage.metrics import structural_similarity
 
-from mosaicmr.evaluation.slices import SliceBatch, gather_slices, pick_slices
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.evaluation.slices import gather_slices, pick_slices
 from mosaicmr.seeds import numpy_generator
 
 COLUMNS = ["patient", "ssim_brain", "ssim_slice"]
@@ -46,16 +47,16 @@ def _table(left: np.ndarray, right: np.ndarray, brain: np.ndarray, patients: np.
     return table.assign(patient=np.asarray(patients, str))[COLUMNS]
 
 
-def source_ssim(batches: Iterable[SliceBatch]) -> pd.DataFrame:
+def source_ssim(batches: Iterable[SliceSet]) -> pd.DataFrame:
     """SSIM of each synthetic slice to its aligned source slice: rows of patient, ssim_brain, ssim_slice."""
     tables = [_table(batch.images, batch.source, batch.brain, batch.table["patient"]) for batch in batches]
     return pd.concat(tables, ignore_index=True)
 
 
-def real_ssim(table: pd.DataFrame, batches: Iterable[SliceBatch], limit: int, seed: int) -> pd.DataFrame:
-    """SSIM of real slices of two different patients at nearest level: rows of patient, ssim_brain, ssim_slice.
+def real_ssim(table: pd.DataFrame, batches: Iterable[SliceSet], limit: int, seed: int) -> pd.DataFrame:
+    """SSIM of real slices of two different patients at nearest height: rows of patient, ssim_brain, ssim_slice.
 
-    `table` (slice, patient, level) names all real slices, `batches` hold them; at most `limit` pairs are drawn,
+    `table` (slice, patient, height) names all real slices, `batches` hold them; at most `limit` pairs are drawn,
     evenly over patients. The brain of a pair is that of either slice. Empty where there is only one patient.
     """
     if table["patient"].nunique() < 2:
@@ -70,7 +71,7 @@ def real_ssim(table: pd.DataFrame, batches: Iterable[SliceBatch], limit: int, se
 
 
 def pair_patients(table: pd.DataFrame, seed: int) -> np.ndarray:
-    """For each row of `table` (patient, level), the position of a slice of another patient at the nearest level.
+    """For each row of `table` (patient, height), the position of a slice of another patient at the nearest height.
 
     The other patient is drawn at random, so that the pairs are those of any two patients and not of the two most
     alike. Raises ValueError where there is only one patient.
@@ -80,9 +81,9 @@ def pair_patients(table: pd.DataFrame, seed: int) -> np.ndarray:
     if len(names) < 2:
         raise ValueError("pairs of different patients need two patients")
     rows_of = {name: np.flatnonzero(table["patient"] == name) for name in names}
-    levels = table["level"].to_numpy(float)
+    heights = table["height"].to_numpy(float)
     partners = []
-    for patient, level in zip(table["patient"], levels, strict=True):
+    for patient, height in zip(table["patient"], heights, strict=True):
         rows = rows_of[generator.choice(names[names != patient])]
-        partners.append(rows[np.argmin(np.abs(levels[rows] - level))])
+        partners.append(rows[np.argmin(np.abs(heights[rows] - height))])
     return np.array(partners, dtype=int)

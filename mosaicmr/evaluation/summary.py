@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from mosaicmr.cohort.labels import TumourClass
+from mosaicmr.cohort.split import SPLITS, splits_of
 from mosaicmr.evaluation.intervals import MEAN, MINIMUM_PATIENTS
 
-SPLITS = ("train", "val", "test")
 SUBSET_METRICS = (
     "fid",
     "frechet_efficientnet_train",
@@ -90,8 +90,7 @@ def count_patients(subjects: pd.DataFrame) -> dict[str, int]:
 
 def count_slices(slices: pd.DataFrame, subjects: pd.DataFrame, synthetic: int) -> dict[str, int]:
     """Real slices in each split and the synthetic slices of each variant; slices: column subject."""
-    split_of = subjects.set_index("subject")["split"]
-    counts = slices["subject"].map(split_of).value_counts()
+    counts = splits_of(slices, subjects).value_counts()
     return {split: int(counts.get(split, 0)) for split in SPLITS} | {"synthetic": int(synthetic)}
 
 

@@ -1,7 +1,6 @@
 """Real slices beside synthetic ones: what a reader looks at first."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,22 +9,14 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.slice_set import SliceSet
+from mosaicmr.errors import InputError
 from mosaicmr.figures.style import CLASS_COLOURS, GREEN, house_style, new_figure
-from mosaicmr.io import load_arrays, load_table
 
 BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
 PANEL = 0.95  # inches
 PAIRS = 6
-
-
-@dataclass(frozen=True)
-class Example:
-    """One slice to show: images [M, H, W] in [0, 1], canonical labels [H, W], brain [H, W]; row 0 is anterior."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    brain: np.ndarray
 
 
 def spread(total: int, count: int) -> list[int]:
@@ -34,68 +25,59 @@ def spread(total: int, count: int) -> list[int]:
 
 
 def choose_pairs(
-    real: Sequence[tuple[str, str]], synthetic: Sequence[tuple[str, str, str]], count: int = PAIRS
-) -> tuple[list[Example], list[Example]]:
+    real: Sequence[SliceSet], synthetic: Sequence[SliceSet], count: int = PAIRS
+) -> tuple[SliceSet, SliceSet]:
     """Synthetic slices evenly spread over a run, and the real slice that the layout of each began as.
 
-    real: for each shard its arrays and its table. synthetic: for each batch its slices, layouts and table. Only the
-    files of the chosen slices are read whole.
+    real: images, labels and brain of the shards. synthetic: the layouts of the batches with the images drawn for them.
+    Only the chosen slices are read whole.
     """
-    tables = [load_table(table) for *_, table in synthetic]
-    places = [(batch, row) for batch, table in enumerate(tables) for row in range(len(table))]
+    places = [(batch, row) for batch, one in enumerate(synthetic) for row in range(len(one))]
     chosen = [places[index] for index in spread(len(places), count)]
-    sources = [tables[batch]["source_slice"].iloc[row] for batch, row in chosen]
-    drawn = []
-    for batch, row in chosen:
-        slices, layouts, _ = synthetic[batch]
-        stored = load_arrays(slices, ["images"]) | load_arrays(layouts, ["labels", "brain"])
-        drawn.append(_example(stored, row))
-    return _find_real(real, sources), drawn
+    drawn = SliceSet.join(synthetic[batch].keep(np.array([row])) for batch, row in chosen)
+    return SliceSet.join(_find_slice(real, name) for name in drawn.table["source_slice"]), drawn
 
 
-def _find_real(real: Sequence[tuple[str, str]], wanted: Sequence[str]) -> list[Example]:
-    found = {}
-    for arrays, table in real:
-        names = load_table(table)["slice"].tolist()
-        if present := set(wanted) & set(names):
-            stored = load_arrays(arrays, ["images", "labels", "brain"])
-            found |= {name: _example(stored, names.index(name)) for name in present}
-    return [found[name] for name in wanted]
+def _find_slice(sets: Sequence[SliceSet], name: str) -> SliceSet:
+    for one in sets:
+        found = np.flatnonzero(one.table["slice"] == name)
+        if found.size:
+            return one.keep(found)
+    raise InputError(
+        f"No table of slices has '{name}', which a layout began as: run extract_slices and draw_layouts again."
+    )
 
 
-def _example(stored: Mapping[str, np.ndarray], row: int) -> Example:
-    return Example(stored["images"][row], stored["labels"][row], stored["brain"][row])
-
-
-def draw_grid(real: Sequence[Example], synthetic: Sequence[Example], modalities: Sequence[str], variant: str) -> Figure:
+def draw_grid(real: SliceSet, synthetic: SliceSet, variant: str) -> Figure:
     """A row for each pair: on the left a real slice, on the right the synthetic slice whose layout began as its labels.
 
     Columns are the modalities and the label map; the outline of the tumour's labels is drawn on the first modality
     alone, so that it hides no texture in the others.
     """
     with house_style():
-        columns = len(modalities) + 1
+        columns = len(real.header.modalities) + 1
         figure = new_figure(2 * columns * PANEL + 0.4, len(real) * PANEL + 1.0)
         halves = figure.subfigures(1, 2, wspace=0.03)
-        _draw_half(halves[0], real, modalities, "Real\ntraining patients")
-        _draw_half(halves[1], synthetic, modalities, f"Synthetic\n{variant.replace('_', ' ')}")
+        _draw_half(halves[0], real, "Real\ntraining patients")
+        _draw_half(halves[1], synthetic, f"Synthetic\n{variant.replace('_', ' ')}")
         # Without padding the panels of a row touch, and a narrow figure takes the legend on two lines.
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-        figure.legend(handles=_legend([*real, *synthetic]), loc="outside lower center", ncols=3 if columns < 4 else 6)
+        figure.legend(handles=_legend(real, synthetic), loc="outside lower center", ncols=3 if columns < 4 else 6)
     return figure
 
 
-def _draw_half(half: SubFigure, examples: Sequence[Example], modalities: Sequence[str], title: str) -> None:
+def _draw_half(half: SubFigure, slices: SliceSet, title: str) -> None:
     half.suptitle(title, fontsize=9)
-    panels = half.subplots(len(examples), len(modalities) + 1, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
+    modalities = slices.header.modalities
+    panels = half.subplots(len(slices), len(modalities) + 1, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
     for axes, name in zip(panels[0], (*modalities, "labels"), strict=True):
         axes.set_title(name, loc="center")
-    for row, example in zip(panels, examples, strict=True):
-        for axes, image in zip(row, example.images, strict=False):
+    for row, images, labels, brain in zip(panels, slices.images, slices.labels, slices.brain, strict=True):
+        for axes, image in zip(row, images, strict=False):
             axes.imshow(image.astype(np.float32), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        if example.labels.any():
-            row[0].contour(example.labels > 0, levels=[0.5], colors=[OUTLINE_COLOUR], linewidths=0.8)
-        row[-1].imshow(colour_labels(example), interpolation="nearest")
+        if labels.any():
+            row[0].contour(labels > 0, levels=[0.5], colors=[OUTLINE_COLOUR], linewidths=0.8)
+        row[-1].imshow(colour_labels(labels, brain), interpolation="nearest")
     for axes in panels.flat:
         _strip(axes)
     panels[0, 0].text(0.02, 0.5, "R", color="white", fontsize=7, va="center", transform=panels[0, 0].transAxes)
@@ -107,17 +89,17 @@ def _strip(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def colour_labels(example: Example) -> np.ndarray:
-    """The label map in colours on a grey brain and white background, float [H, W, 3]."""
-    picture = np.ones((*example.labels.shape, 3))
-    picture[example.brain > 0] = to_rgb(BRAIN_COLOUR)
+def colour_labels(labels: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """The label map [H, W] in colours on a grey brain [H, W] and white background, float [H, W, 3]."""
+    picture = np.ones((*labels.shape, 3))
+    picture[brain > 0] = to_rgb(BRAIN_COLOUR)
     for tumour_class in TUMOUR_CLASSES:
-        picture[example.labels == tumour_class.value] = to_rgb(CLASS_COLOURS[tumour_class.name])
+        picture[labels == tumour_class.value] = to_rgb(CLASS_COLOURS[tumour_class.name])
     return picture
 
 
-def _legend(examples: Sequence[Example]) -> list[Patch]:
-    shown = {int(value) for example in examples for value in np.unique(example.labels)}
+def _legend(*sets: SliceSet) -> list[Patch]:
+    shown = {int(value) for one in sets for value in np.unique(one.labels)}
     tumour = [
         Patch(color=CLASS_COLOURS[tumour_class.name], label=tumour_class.words)
         for tumour_class in TUMOUR_CLASSES

@@ -56,7 +56,7 @@ class Block:
 
 
 def subset_block(summary: Mapping[str, Any]) -> Block:
-    """Fidelity, radiomics, novelty and masks: a column for each variant and one for the floor."""
+    """Fidelity, radiomics, memorisation and masks: a column for each variant and one for the floor."""
     columns = {**summary["variants"], "floor": summary["floor"]}
     columns = {name: {**metrics, "reader_sensitivity": NOT_READ} for name, metrics in columns.items()}
     return Block("Synthetic slices", SUBSET_ROWS, columns)

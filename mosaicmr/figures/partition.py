@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from skimage.segmentation import find_boundaries
 
+from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.figures.style import BLACK, YELLOW, domain_colours, house_style, new_figure, window_around
 from mosaicmr.partition.domains import HEALTHY, Domain, thresholds
 
@@ -29,14 +30,13 @@ class Panel:
 
 
 def choose_panels(slices: pd.DataFrame, subjects: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """Rows of `slices` (columns subject, level, tumour_area_mm2) to show: one slice each of different training
+    """Rows of `slices` (columns subject, height, tumour_area_mm2) to show: one slice each of different training
     patients.
 
     Patients are taken in table order, evenly spread; of each the slice with the most tumour. subjects: columns subject,
     patient, split.
     """
-    training = subjects[subjects["split"] == "train"]
-    found = slices.drop(columns="patient", errors="ignore").merge(training[["subject", "patient"]], on="subject")
+    found = select_splits(slices, subjects, TRAINING)
     largest = found.sort_values("tumour_area_mm2", ascending=False, kind="stable").drop_duplicates("patient")
     largest = largest.sort_values("patient", kind="stable")
     chosen = np.unique(np.linspace(0, len(largest) - 1, min(count, len(largest))).round().astype(int))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mosaicmr.cohort.labels import ENHANCING, NECROSIS, TUMOUR_CLASSES
 from mosaicmr.figures.style import BLACK, CLASS_COLOURS, VERMILION, house_style, new_figure, window_around
-from mosaicmr.prompts.looks import LEVELS
+from mosaicmr.prompts.looks import SHADES
 
 PANEL = 1.75  # inches
 TEXT = 0.42  # inches below a panel
@@ -36,15 +36,15 @@ def draw_prompts(
     tumours = [tumour for tumour in TUMOUR_CLASSES if tumour.name in set(table["tumour_class"])]
     window = window_around(brain > 0)
     with house_style():
-        figure = new_figure(len(LEVELS) * PANEL + 0.3, len(tumours) * (PANEL * _shape(window) + TEXT) + 0.3)
-        panels = figure.subplots(len(tumours), len(LEVELS), squeeze=False)
-        for axes, word in zip(panels[0], LEVELS, strict=True):
+        figure = new_figure(len(SHADES) * PANEL + 0.3, len(tumours) * (PANEL * _shape(window) + TEXT) + 0.3)
+        panels = figure.subplots(len(tumours), len(SHADES), squeeze=False)
+        for axes, word in zip(panels[0], SHADES, strict=True):
             axes.set_title(f"asked: {word}", loc="center")
         for row, tumour in zip(panels, tumours, strict=True):
             modality = shown_modality(tumour.name, modalities)
             of_row = table[(table["tumour_class"] == tumour.name) & (table["modality"] == modality)]
             asked = of_row.set_index("brightness")
-            for axes, word in zip(row, LEVELS, strict=True):
+            for axes, word in zip(row, SHADES, strict=True):
                 image = images[asked.loc[word, "row"], list(modalities).index(modality)]
                 _draw_panel(axes, image[window], labels[window] == tumour.value, CLASS_COLOURS[tumour.name])
                 measured = asked.loc[word, "measured"]
@@ -65,7 +65,7 @@ def _words(word: str, found: pd.Series) -> str:
     """What was asked as a range of mean intensities, and what was measured."""
     lower, upper = found["lower"], found["upper"]
     bounds = (f"at most {lower:.3f}", f"{lower:.3f} to {upper:.3f}", f"above {upper:.3f}")
-    return f"asked {bounds[LEVELS.index(word)]}\nmeasured {found['mean']:.3f}, {found['measured']}"
+    return f"asked {bounds[SHADES.index(word)]}\nmeasured {found['mean']:.3f}, {found['measured']}"
 
 
 def _draw_panel(axes: Axes, image: np.ndarray, region: np.ndarray, colour: str) -> None:

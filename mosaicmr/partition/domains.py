@@ -54,12 +54,6 @@ def choose_reference(modalities: Sequence[str], requested: str | None) -> str:
     return requested
 
 
-def training_cells(cells: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `cells` (column subject) that belong to training patients by `subjects` (columns subject, split)."""
-    training = subjects.loc[subjects["split"] == "train", "subject"]
-    return cells[cells["subject"].isin(training)]
-
-
 def thresholds(domains: Sequence[Domain]) -> np.ndarray:
     """The K-1 rising grey levels between neighbouring healthy domains."""
     return np.array([domain.grey_high for domain in domains if domain.kind == HEALTHY][:-1], np.float64)

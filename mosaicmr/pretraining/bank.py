@@ -51,7 +51,7 @@ class BankSettings:
 def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: int) -> dict[str, np.ndarray]:
     """Arrays of shard `index`.
 
-    Returns images uint8 [n, 4, H, W] (0 to 255 for [0, 1]), labels and brain uint8 [n, H, W], level float32 [n].
+    Returns images uint8 [n, 4, H, W] (0 to 255 for [0, 1]), labels and brain uint8 [n, H, W], height float32 [n].
     Raises InputError if hardly any slice of this size shows enough brain.
     """
     kept: list[SimulatedSlice] = []
@@ -72,7 +72,7 @@ def simulate_shard(anatomy: Anatomy, settings: BankSettings, seed: int, index: i
         "images": np.stack([np.round(one.images.numpy() * 255).astype(np.uint8) for one in kept]),
         "labels": np.stack([one.labels.numpy() for one in kept]),
         "brain": np.stack([one.brain.numpy().astype(np.uint8) for one in kept]),
-        "level": np.array([one.level for one in kept], np.float32),
+        "height": np.array([one.height for one in kept], np.float32),
     }
 
 
@@ -96,12 +96,12 @@ def patient_slices(anatomy: Anatomy, settings: SliceSettings, seed: int) -> list
     phantom = simulate_patient(anatomy, generator, settings.pixel_size, TUMOUR_GRID)
     images = np.stack(list(phantom.images.values())).astype(np.float32)
     volumes = Volumes(images, phantom.labels, images[0] > 0, (phantom.voxel_size,) * 3)
-    subject = Subject("simulated", "simulated", {}, Path("simulated"))
+    subject = Subject("simulated", "simulated", dict.fromkeys(phantom.images, Path("simulated")), Path("simulated"))
     cut = cut_slices(volumes, subject, LABEL_SCHEME, settings)
-    arrays = zip(cut.images, cut.labels, cut.brain, cut.table["level"], strict=True)
+    arrays = zip(cut.images, cut.labels, cut.brain, cut.table["height"], strict=True)
     return [
-        SimulatedSlice(torch.from_numpy(image).float(), torch.from_numpy(labels), torch.from_numpy(brain) > 0, level)
-        for image, labels, brain, level in arrays
+        SimulatedSlice(torch.from_numpy(image).float(), torch.from_numpy(labels), torch.from_numpy(brain) > 0, height)
+        for image, labels, brain, height in arrays
     ]
 
 

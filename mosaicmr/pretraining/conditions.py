@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from mosaicmr.cohort.labels import ENHANCING, NECROSIS, OEDEMA
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, tessellate
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.prompts.templates import SliceFacts, facts_of, write_prompt
 
 SIMULATED_CLASSES = (NECROSIS, OEDEMA, ENHANCING)
@@ -44,8 +44,8 @@ def partition_simulated(
     count = min(count, len(table))
     domains = labels.astype(np.uint8).copy()
     if count:
-        levels = table["grey"].to_numpy()[:, None]
-        fit = KMeans(count, n_init=1, random_state=0).fit(levels, sample_weight=table["area_mm2"])
+        greys = table["grey"].to_numpy()[:, None]
+        fit = KMeans(count, n_init=1, random_state=0).fit(greys, sample_weight=table["area_mm2"])
         rank = np.argsort(np.argsort(fit.cluster_centers_[:, 0]))[fit.labels_]
         lookup = np.zeros(int(cells.max()) + 1, np.uint8)
         lookup[table["cell"].to_numpy()] = len(SIMULATED_CLASSES) + 1 + rank
@@ -81,7 +81,7 @@ def condition_shard(
     shard: dict[str, np.ndarray],
     pixel_size: float,
     random_contrast: bool,
-    scale: AppearanceScale,
+    scale: LookScale,
     generator: np.random.Generator,
     modalities: Sequence[str],
     draws: int,
@@ -92,12 +92,12 @@ def condition_shard(
     and the prompts, `draws` for each slice.
     """
     domains, healthy, present, prompts = [], [], [], []
-    for images, labels, brain, level in zip(
-        shard["images"], shard["labels"], shard["brain"], shard["level"], strict=True
+    for images, labels, brain, height in zip(
+        shard["images"], shard["labels"], shard["brain"], shard["height"], strict=True
     ):
         domain_map, count = partition_simulated(images / 255.0, labels, brain, pixel_size, generator, modalities)
         looks = scale.describe(measure_regions(images / 255.0, labels, modalities, pixel_size))
-        facts = replace(facts_of(labels, brain, float(level), pixel_size, looks), random_contrast=random_contrast)
+        facts = replace(facts_of(labels, brain, float(height), pixel_size, looks), random_contrast=random_contrast)
         drawn = [draw_prompt(facts, generator, modalities) for _ in range(draws)]
         domains.append(domain_map)
         healthy.append(count)

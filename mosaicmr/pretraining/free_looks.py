@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import logit
 
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 
 EDGE = 0.7  # pixels, as labels are: standard deviation of the blur at a region's border
 TAILS = 0.03  # of the brightness: what is rarer is not drawn, at either end
@@ -23,7 +23,7 @@ def free_some_looks(
     shard: dict[str, np.ndarray],
     modalities: tuple[str, ...],
     pixel_size: float,
-    scale: AppearanceScale,
+    scale: LookScale,
     share: float,
     generator: np.random.Generator,
 ) -> None:
@@ -44,7 +44,7 @@ def redraw_looks(
     labels: np.ndarray,
     modalities: tuple[str, ...],
     pixel_size: float,
-    scale: AppearanceScale,
+    scale: LookScale,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """One slice with every tumour class in every modality about as bright and as rough as drawn, independently.

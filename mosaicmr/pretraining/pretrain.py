@@ -27,7 +27,7 @@ from mosaicmr.pretraining.decoder import DecoderSettings, train_decoder
 from mosaicmr.pretraining.prompt_reader import FittedReader, ReaderSettings, fit_reader
 from mosaicmr.pretraining.unet import UNetSettings, build_schedule, start_unet, train_unet
 from mosaicmr.pretraining.unet_sets import MODALITIES, Material, build_unet_sets, seen_in
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.simulation.anatomy import load_anatomy
 
 
@@ -116,7 +116,7 @@ def pretrain(
     anatomy = load_anatomy()
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
     codec, curves = _fit_codec(shards, settings, seed, work, device, progress_folder)
-    scale = fit_appearance(seen_in("unet", shards, settings.banks), settings.banks)
+    scale = fit_looks(seen_in("unet", shards, settings.banks), settings.banks)
     reader = _prompt_reader(encode_text, settings.reader, seed, work)
     material = Material(shards, settings.banks, codec, scale, encode_text, seed, work)
 
@@ -200,17 +200,17 @@ def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, imag
     return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)) / weights)
 
 
-def fit_appearance(paths: Mapping[str, list[Path]], banks: Mapping[str, BankSettings]) -> AppearanceScale:
+def fit_looks(paths: Mapping[str, list[Path]], banks: Mapping[str, BankSettings]) -> LookScale:
     """What the words on a tumour's look mean to the base: thirds over all slices of the U-Net's banks."""
     regions = []
     for name, files in paths.items():
         arrays = load_bank(files, ("images", "labels"))
         for images, labels in zip(arrays["images"], arrays["labels"], strict=True):
             regions.append(measure_regions(images / 255.0, labels, MODALITIES, banks[name].pixel_size))
-    return AppearanceScale.fit(regions)
+    return LookScale.fit(regions)
 
 
-def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceScale, reader: FittedReader) -> None:
+def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: LookScale, reader: FittedReader) -> None:
     """Write a base model in diffusers' format, 16-bit, with the facts that a loader needs and its checksums."""
     codec.autoencoder.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
@@ -225,7 +225,7 @@ def save_base(folder: Path, codec: Codec, unet: RegionalUNet, scale: AppearanceS
         "latent_std": [round(float(value), 6) for value in codec.std],
         "components": [[round(float(value), 6) for value in row] for row in codec.transform.components],
         "deviations": [round(float(value), 6) for value in codec.transform.deviations],
-        "appearance": scale.records(),
+        "looks": scale.records(),
         "text_encoder": BUNDLED_ENCODER,
         "reader_accuracy": {"brightness": round(reader.brightness, 4), "texture": round(reader.texture, 4)},
         "sha256": {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},

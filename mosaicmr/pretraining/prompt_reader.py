@@ -18,7 +18,7 @@ from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.look_reader import SIZES, LookReader
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.partition.domains import WHOLE
-from mosaicmr.prompts.looks import LEVELS, TEXTURES, Look
+from mosaicmr.prompts.looks import SHADES, TEXTURES, Look
 from mosaicmr.prompts.templates import SliceFacts, looks_of, write_prompt
 from mosaicmr.seeds import numpy_generator, torch_generator
 from mosaicmr.stage import progress
@@ -59,21 +59,24 @@ def random_looks(classes: Sequence[int], generator: np.random.Generator, modalit
     for tumour_class in classes:
         said = generator.random() >= NO_LOOK
         for modality in modalities:
-            level, texture = int(generator.integers(len(LEVELS))), int(generator.integers(len(TEXTURES)))
+            brightness, texture = (
+                int(generator.integers(len(SHADES))),
+                int(generator.integers(len(TEXTURES))),
+            )
             if said and generator.random() >= NO_LOOK:
-                looks.append(Look(tumour_class, modality, level, texture))
+                looks.append(Look(tumour_class, modality, brightness, texture))
     return tuple(looks)
 
 
 def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
     """A prompt on facts drawn at random, and what it says: int64 [T, M, 2], 0 for nothing, else 1 + the word's index
-    in LEVELS and in TEXTURES."""
+    in SHADES and in TEXTURES."""
     present = [tumour.value for tumour in TUMOUR_CLASSES if generator.random() < 0.7]
     area = float(np.exp(generator.uniform(3.0, 9.0))) if present else 0.0
     side = generator.choice(["left", "right", "midline"])
     position = generator.choice(["anterior", "central", "posterior"])
     facts = SliceFacts(
-        level=generator.random(),
+        height=generator.random(),
         pixel_size=float(generator.choice([0.5, 1.0, 1.5, 2.0, 3.0])),
         tumour_area=area,
         side=str(side) if present else "",
@@ -89,7 +92,7 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
     said = np.zeros((len(TUMOUR_CLASSES), len(modalities), 2), np.int64)
     values = [tumour.value for tumour in TUMOUR_CLASSES]
     for look in looks_of(domain, facts, asked):
-        said[values.index(look.tumour_class), modalities.index(look.modality)] = 1 + look.level, 1 + look.texture
+        said[values.index(look.tumour_class), modalities.index(look.modality)] = 1 + look.brightness, 1 + look.texture
     return write_prompt(domain, facts, asked), said
 
 

@@ -15,7 +15,7 @@ from mosaicmr.pretraining.bank import BankSettings, load_bank
 from mosaicmr.pretraining.conditions import SIMULATED_CLASSES, condition_shard
 from mosaicmr.pretraining.free_looks import free_some_looks
 from mosaicmr.pretraining.unet import UNetData
-from mosaicmr.prompts.looks import AppearanceScale
+from mosaicmr.prompts.looks import LookScale
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.simulation.contrast import SEQUENCES
 from mosaicmr.stage import progress
@@ -31,7 +31,7 @@ class Material:
     shards: dict[str, list[Path]]
     banks: dict[str, BankSettings]
     codec: Codec
-    scale: AppearanceScale
+    scale: LookScale
     encode_text: TextEncoder
     seed: int
     work: Path
@@ -66,7 +66,7 @@ def build_unet_sets(material: Material, training: str, free_looks: float) -> lis
 def prepare_shard(path: Path, name: str, material: Material, free_looks: float) -> dict[str, np.ndarray]:
     """What the U-Net sees of one shard of a bank: the arrays of `UNetData` by name."""
     bank, codec = material.banks[name], material.codec
-    shard = load_bank([path], ("images", "labels", "brain", "level"))
+    shard = load_bank([path], ("images", "labels", "brain", "height"))
     if free_looks:
         generator = numpy_generator(material.seed, "free looks", name, path.name)
         free_some_looks(shard, MODALITIES, bank.pixel_size, material.scale, free_looks, generator)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
 
-LEVELS = ("dark", "intermediate", "bright")
+SHADES = ("dark", "intermediate", "bright")
 TEXTURES = ("homogeneous", "heterogeneous")
 BRIGHTNESS, TEXTURE = "brightness", "texture"  # what each of these words is about
 MIN_AREA = 20.0  # mm²: the texture of less cannot be measured
@@ -22,23 +22,23 @@ MIN_REGIONS = 3  # from which thirds can be told
 
 @dataclass(frozen=True)
 class Look:
-    """How one tumour class looks in one modality: `level` indexes LEVELS, `texture` indexes TEXTURES."""
+    """How one tumour class looks in one modality: `brightness` indexes SHADES, `texture` indexes TEXTURES."""
 
     tumour_class: int
     modality: str
-    level: int
+    brightness: int
     texture: int
 
 
 @dataclass(frozen=True)
-class AppearanceScale:
+class LookScale:
     """What the words mean: for each (tumour class, modality) the two bounds of the thirds of mean intensity, and the
     median of the standard deviations, all in normalised intensity (0 to 1)."""
 
     bounds: dict[tuple[int, str], tuple[float, float, float]]
 
     @classmethod
-    def fit(cls, slices: Iterable[pd.DataFrame]) -> "AppearanceScale":
+    def fit(cls, slices: Iterable[pd.DataFrame]) -> "LookScale":
         """The scale of the regions of slices, each as `measure_regions` returns them; a kind of region seen less than
         thrice gets none."""
         seen = [regions for regions in slices if len(regions)]
@@ -52,7 +52,7 @@ class AppearanceScale:
         return cls({key: tuple(round(float(value), 6) for value in values) for key, values in bounds.items()})
 
     @classmethod
-    def from_records(cls, records: Iterable[dict]) -> "AppearanceScale":
+    def from_records(cls, records: Iterable[dict]) -> "LookScale":
         """The scale of records as `records` makes them."""
         return cls({(one["tumour_class"], one["modality"]): tuple(one["bounds"]) for one in records})
 
@@ -69,8 +69,8 @@ class AppearanceScale:
         for tumour_class, modality, mean, deviation in regions.itertuples(index=False):
             if (tumour_class, modality) in self.bounds:
                 lower, upper, middle = self.bounds[tumour_class, modality]
-                level = int(mean > lower) + int(mean > upper)
-                looks.append(Look(tumour_class, modality, level, int(deviation > middle)))
+                brightness = int(mean > lower) + int(mean > upper)
+                looks.append(Look(tumour_class, modality, brightness, int(deviation > middle)))
         return tuple(looks)
 
 
@@ -106,7 +106,7 @@ def tabulate_looks(
     for tumour in tumour_classes:
         for modality in modalities:
             look = found.get((tumour.value, modality))
-            words[look_column(BRIGHTNESS, tumour, modality)] = None if look is None else LEVELS[look.level]
+            words[look_column(BRIGHTNESS, tumour, modality)] = None if look is None else SHADES[look.brightness]
             words[look_column(TEXTURE, tumour, modality)] = None if look is None else TEXTURES[look.texture]
     return words
 
@@ -119,5 +119,5 @@ def read_looks(row: Mapping[str, object], modalities: Sequence[str]) -> tuple[Lo
             brightness = row.get(look_column(BRIGHTNESS, tumour, modality))
             if not pd.isna(brightness):
                 texture = row[look_column(TEXTURE, tumour, modality)]
-                looks.append(Look(tumour.value, modality, LEVELS.index(brightness), TEXTURES.index(texture)))
+                looks.append(Look(tumour.value, modality, SHADES.index(brightness), TEXTURES.index(texture)))
     return tuple(looks)

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
-from mosaicmr.prompts.looks import LEVELS as BRIGHTNESS
-from mosaicmr.prompts.looks import TEXTURES, AppearanceScale, Look, measure_regions
+from mosaicmr.prompts.looks import SHADES, TEXTURES, Look, LookScale, measure_regions
 
-# Upper bounds of `level` (0 = lowest, 1 = highest brain slice). With the brain reaching from about z = -70 mm to +80 mm
-# in MNI space, the bounds are at z = -30, -10, 12, 30 and 50 mm.
-LEVELS = (
+# Upper bounds of `height` (0 = lowest, 1 = highest brain slice). The brain reaches from about z = -70 mm to +80 mm in
+# MNI space, so the bounds are at z = -30, -10, 12, 30 and 50 mm.
+LANDMARKS = (
     (0.27, "posterior fossa"),
     (0.40, "midbrain"),
     (0.55, "basal ganglia"),
@@ -41,14 +41,14 @@ HEALTHY_DOMAIN = re.compile(r"healthy([1-9]\d*)")
 class SliceFacts:
     """What a prompt may say about a slice.
 
-    level: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
+    height: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
     side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
     a tumour. classes: canonical values of the tumour classes present, rising. looks: how they look in each modality, as
     far as that was measured. random_contrast: whether tissue shows contrast that no scanner need give, which only
     simulated slices do.
     """
 
-    level: float
+    height: float
     pixel_size: float
     tumour_area: float
     side: str
@@ -59,17 +59,17 @@ class SliceFacts:
 
 
 def facts_of(
-    labels: np.ndarray, brain: np.ndarray, level: float, pixel_size: float, looks: tuple[Look, ...] = ()
+    labels: np.ndarray, brain: np.ndarray, height: float, pixel_size: float, looks: tuple[Look, ...] = ()
 ) -> SliceFacts:
-    """Measure the facts of a slice on its label map; `looks` come from its images (`AppearanceScale.describe`).
+    """Measure the facts of a slice on its label map; `looks` come from its images (`LookScale.describe`).
 
     labels: uint8 [H, W], canonical tumour classes; brain: [H, W], nonzero in the brain; row 0 is anterior and column 0
-    is the patient's right. level: 0 to 1. pixel_size: mm. The midline and the anterior-posterior extent are those of
+    is the patient's right. height: 0 to 1. pixel_size: mm. The midline and the anterior-posterior extent are those of
     the brain, so that a brain off the middle of the image makes no difference.
     """
     tumour = labels > 0
     if not tumour.any():
-        return SliceFacts(float(level), pixel_size, 0.0, "", "", ())
+        return SliceFacts(float(height), pixel_size, 0.0, "", "", ())
     rows, columns = np.nonzero(tumour)
     inside_rows, inside_columns = np.nonzero((brain > 0) | tumour)
     midline = (inside_columns.min() + inside_columns.max()) / 2
@@ -78,7 +78,7 @@ def facts_of(
     top, bottom = inside_rows.min(), inside_rows.max()
     depth = (rows.mean() - top) / max(bottom - top, 1)
     return SliceFacts(
-        level=float(level),
+        height=float(height),
         pixel_size=pixel_size,
         tumour_area=float(tumour.sum()) * pixel_size**2,
         side="right" if right >= ONE_SIDED else "left" if right <= 1 - ONE_SIDED else "midline",
@@ -104,31 +104,23 @@ def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> s
         f"axial brain MRI of {round(facts.pixel_size, 2):g} mm",
         *(MODALITY_WORDS.get(modality, modality) for modality in modalities),
         *(["random contrast"] if facts.random_contrast else []),
-        f"level of the {level_words(facts.level)}",
+        f"level of the {landmark(facts.height)}",
         tumour_words(facts),
     ]
     return ". ".join([", ".join(phrases), *look_words(domain, facts, modalities)])
 
 
-def prompt_table(
-    images: np.ndarray,
-    labels: np.ndarray,
-    brain: np.ndarray,
-    slices: pd.DataFrame,
-    domains: Sequence[str],
-    modalities: Sequence[str],
-    pixel_size: float,
-    scale: AppearanceScale,
-) -> pd.DataFrame:
+def prompt_table(shard: SliceSet, slices: pd.DataFrame, domains: Sequence[str], scale: LookScale) -> pd.DataFrame:
     """The prompts of all domains of some slices of a shard.
 
-    images: [n, M, H, W] of `modalities`; labels, brain: [n, H, W]; slices: columns slice, row (in those arrays), level;
-    scale: what the words on the tumour's look mean. Returns columns slice, domain, prompt.
+    slices: columns slice, row (in the shard) and height; scale: what the words on the tumour's look mean. Returns
+    columns slice, domain, prompt.
     """
-    rows = []
-    for name, row, level in zip(slices["slice"], slices["row"], slices["level"], strict=True):
-        looks = scale.describe(measure_regions(images[row], labels[row], modalities, pixel_size))
-        facts = facts_of(labels[row], brain[row], level, pixel_size, looks)
+    rows, modalities, pixel_size = [], shard.header.modalities, shard.header.pixel_size
+    for name, row, height in zip(slices["slice"], slices["row"], slices["height"], strict=True):
+        labels = shard.labels[row]
+        looks = scale.describe(measure_regions(shard.images[row], labels, modalities, pixel_size))
+        facts = facts_of(labels, shard.brain[row], height, pixel_size, looks)
         rows += [(name, domain, write_prompt(domain, facts, modalities)) for domain in domains]
     return pd.DataFrame(rows, columns=["slice", "domain", "prompt"])
 
@@ -147,9 +139,9 @@ def domain_words(domain: str) -> str:
     return f"Texture of healthy tissue of grey level {healthy.group(1)}"
 
 
-def level_words(level: float) -> str:
-    """The anatomical landmark near a slice level from 0 to 1."""
-    return next((words for bound, words in LEVELS if level < bound), LEVELS[-1][1])
+def landmark(height: float) -> str:
+    """The anatomical landmark near a slice height from 0 to 1."""
+    return next((words for bound, words in LANDMARKS if height < bound), LANDMARKS[-1][1])
 
 
 def tumour_words(facts: SliceFacts) -> str:
@@ -176,7 +168,7 @@ def look_words(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> lis
     sentences = []
     for tumour_class in TUMOUR_CLASSES:
         phrases = [
-            f"{MODALITY_WORDS.get(look.modality, look.modality)} {BRIGHTNESS[look.level]} {TEXTURES[look.texture]}"
+            f"{MODALITY_WORDS.get(look.modality, look.modality)} {SHADES[look.brightness]} {TEXTURES[look.texture]}"
             for look in looks
             if look.tumour_class == tumour_class.value
         ]

@@ -13,38 +13,32 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 
+from mosaicmr.cohort.slice_set import table_beside
+from mosaicmr.cohort.split import select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_table
 
 COLUMNS = ["image_file", "label_file", "row", "slice", "patient"]
 
 
-def refer_real(
-    slices: Sequence[str | Path], tables: Sequence[str | Path], subjects: pd.DataFrame, splits: Sequence[str]
+def refer(
+    images: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    subjects: pd.DataFrame | None = None,
+    splits: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """References to the real slices of the patients in `splits` (of train, val, test).
+    """References to real slices of the patients in `splits`, or to synthetic slices and their layouts.
 
-    slices and tables: the arrays and tables of the shards; subjects: columns patient and split. Columns of the result:
-    image_file, label_file, row, slice, patient.
+    images: files of real or synthetic slices. labels: for each the file with the label maps and a table beside it: the
+    same for real slices, that of the layouts for synthetic ones. subjects: columns subject and split, None for
+    synthetic slices, all of them taken. Returns columns image_file, label_file, row, slice, patient.
     """
-    wanted = set(subjects.loc[subjects["split"].isin(splits), "patient"])
     parts = []
-    for path, table_path in zip(slices, tables, strict=True):
-        table = load_table(table_path)
-        table = table[table["patient"].isin(wanted)]
-        parts.append(table[["row", "slice", "patient"]].assign(image_file=str(path), label_file=str(path)))
-    return _join(parts)
-
-
-def refer_synthetic(
-    slices: Sequence[str | Path], layouts: Sequence[str | Path], tables: Sequence[str | Path]
-) -> pd.DataFrame:
-    """References to synthetic slices and the layouts they were made for; the patient is that of the source slice."""
-    parts = []
-    for path, layout_path, table_path in zip(slices, layouts, tables, strict=True):
-        table = load_table(table_path).rename(columns={"synthetic": "slice", "source_patient": "patient"})
-        parts.append(table[["row", "slice", "patient"]].assign(image_file=str(path), label_file=str(layout_path)))
-    return _join(parts)
+    for image_file, label_file in zip(images, labels, strict=True):
+        table = load_table(table_beside(label_file))
+        table = table if subjects is None else select_splits(table, subjects, *splits)
+        parts.append(table.assign(image_file=str(image_file), label_file=str(label_file))[COLUMNS])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
 def read_slices(references: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
@@ -66,9 +60,3 @@ def _read_row(path: str, name: str, row: int) -> np.ndarray:
             return file.get_slice(name)[row : row + 1]
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} has no readable '{name}' ({error}): delete it and run its rule again.") from error
-
-
-def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    if not parts:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(parts, ignore_index=True)[COLUMNS]

@@ -10,7 +10,8 @@ import torch
 from monai.networks.nets import UNet
 from torch import nn
 
-from mosaicmr.cohort.labels import TumourClass
+from mosaicmr.cohort.labels import unrank_classes
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.io import load_arrays, load_metadata
 from mosaicmr.segmentation.references import read_slices
 from mosaicmr.segmentation.scores import score_patient
@@ -20,17 +21,18 @@ SEGMENTED_AT_ONCE = 16  # slices
 SCORE_COLUMNS = ["patient", "seed", "class", "dsc", "hd95"]
 
 
-def build_segmenter(modalities: int, classes: int, channels: Sequence[int], seed: int) -> UNet:
+def build_segmenter(header: SliceHeader, channels: Sequence[int], seed: int) -> UNet:
     """A residual 2D U-Net (Kerfoot et al. 2018) with instance norm: [n, M, H, W] to logits [n, classes + 1, H, W].
 
-    channels: features of each level; H and W must be divisible by 2 ** (levels - 1). Weights follow from `seed`.
+    header: of the slices, whose modalities and classes it has. channels: features of each level; H and W
+    must be divisible by 2 ** (levels - 1). Weights follow from `seed`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return UNet(
             spatial_dims=2,
-            in_channels=modalities,
-            out_channels=classes + 1,
+            in_channels=len(header.modalities),
+            out_channels=len(header.classes) + 1,
             channels=tuple(channels),
             strides=(2,) * (len(channels) - 1),
             num_res_units=2,
@@ -39,51 +41,43 @@ def build_segmenter(modalities: int, classes: int, channels: Sequence[int], seed
 
 
 @torch.inference_mode()
-def segment(model: nn.Module, images: torch.Tensor, classes: Sequence[TumourClass]) -> np.ndarray:
+def segment(model: nn.Module, images: torch.Tensor, label_scheme: str) -> np.ndarray:
     """Segment images float32 [n, M, H, W]; returns tumour classes, uint8 [n, H, W]."""
     device = next(model.parameters()).device
-    values = np.array([0, *(tumour_class.value for tumour_class in classes)], np.uint8)
     channels = [model(chunk.to(device)).argmax(1).cpu().numpy() for chunk in images.split(SEGMENTED_AT_ONCE)]
-    return values[np.concatenate(channels)]
+    return unrank_classes(np.concatenate(channels), label_scheme)
 
 
-def segment_references(
-    model: nn.Module, references: pd.DataFrame, classes: Sequence[TumourClass]
-) -> tuple[np.ndarray, np.ndarray]:
+def segment_references(model: nn.Module, references: pd.DataFrame, label_scheme: str) -> tuple[np.ndarray, np.ndarray]:
     """What the model finds in the referenced slices and what their labels say, both uint8 [n, H, W]."""
     images, labels = read_slices(references)
-    return segment(model, images, classes), labels.numpy().astype(np.uint8)
+    return segment(model, images, label_scheme), labels.numpy().astype(np.uint8)
 
 
-def score_patients(
-    references: pd.DataFrame, segmenters: Mapping[int, nn.Module], classes: Sequence[TumourClass], pixel_size: float
-) -> pd.DataFrame:
+def score_patients(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], header: SliceHeader) -> pd.DataFrame:
     """Scores of every referenced patient with every seed's segmenter: patient, seed, class, dsc, hd95 (mm)."""
     tables = []
     groups = references.groupby("patient")
     for patient, group in progress(groups, groups.ngroups, "patients scored"):
         for seed, model in segmenters.items():
-            found, truth = segment_references(model, group, classes)
-            scores = score_patient(found, truth, classes, pixel_size)
+            found, truth = segment_references(model, group, header.label_scheme)
+            scores = score_patient(found, truth, header.classes, header.pixel_size)
             tables.append(scores.assign(patient=patient, seed=seed)[SCORE_COLUMNS])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SCORE_COLUMNS)
 
 
-def describe_weights(
-    modalities: int, classes: Sequence[TumourClass], channels: Sequence[int], seeds: Sequence[int]
-) -> dict[str, str]:
-    """The metadata that `load_segmenters` needs beside the weights."""
-    facts = {"modalities": modalities, "classes": len(classes), "channels": list(channels), "seeds": list(seeds)}
-    return {"segmenter": json.dumps(facts)}
+def describe_weights(header: SliceHeader, channels: Sequence[int], seeds: Sequence[int]) -> dict[str, str]:
+    """The metadata of a file of weights: the header of the slices, and what `load_segmenters` needs beside it."""
+    return header.metadata | {"segmenter": json.dumps({"channels": list(channels), "seeds": list(seeds)})}
 
 
 def load_segmenters(path: str | Path, device: torch.device) -> Mapping[int, nn.Module]:
     """The trained segmenters of an arm by seed, from the file of weights that `train_segmenter`'s rule writes."""
-    facts = json.loads(load_metadata(path)["segmenter"])
+    facts, header = json.loads(load_metadata(path)["segmenter"]), SliceHeader.read(path)
     arrays = load_arrays(path)
     models = {}
     for seed in facts["seeds"]:
-        model = build_segmenter(facts["modalities"], facts["classes"], facts["channels"], seed=0)
+        model = build_segmenter(header, facts["channels"], seed=0)
         prefix = f"seed{seed}."
         own = {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith(prefix)}
         model.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in own.items()})

@@ -7,7 +7,7 @@ patients have no part in it.
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ import torch
 from monai.losses import DiceCELoss
 from torch import nn
 
-from mosaicmr.cohort.labels import TumourClass
+from mosaicmr.cohort.labels import rank_classes
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.seeds import derive_seed, numpy_generator
@@ -69,11 +70,9 @@ class Sets:
 
 @dataclass(frozen=True)
 class Task:
-    """What is segmented: number of modalities, tumour classes by rising value, pixel size (mm), run's seed, device."""
+    """The slices that are segmented, the run's seed, and the device."""
 
-    modalities: int
-    classes: Sequence[TumourClass]
-    pixel_size: float
+    header: SliceHeader
     seed: int
     device: torch.device
 
@@ -131,11 +130,11 @@ def _train_once(
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     labels = ("segmenter", seed)
     start = derive_seed(task.seed, *labels, "weights")
-    model = build_segmenter(task.modalities, len(task.classes), settings.channels, start).to(task.device)
+    model = build_segmenter(task.header, settings.channels, start).to(task.device)
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     batches = training_batches(sets, arm, settings.batch_size, numpy_generator(task.seed, *labels, "batches"))
-    augment = classical_augmentation(task.pixel_size, task.seed, *labels, "augment") if arm.classical else None
+    augment = classical_augmentation(task.header.pixel_size, task.seed, *labels, "augment") if arm.classical else None
     compared = _compared_steps(settings.steps)
     best, best_dice, chosen, rows = {}, -math.inf, 0, []
     for step in range(1, settings.steps + 1):
@@ -184,27 +183,20 @@ def _train_step(
     # Dice over the whole batch: a class that one slice lacks would otherwise pull its gradient about.
     criterion = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
     logits = model(images.to(task.device))
-    loss = criterion(logits, _to_channels(labels, task.classes)[:, None].to(task.device))
+    channels = torch.from_numpy(rank_classes(labels.numpy(), task.header.label_scheme)).long()
+    loss = criterion(logits, channels[:, None].to(task.device))
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
-def _to_channels(labels: torch.Tensor, classes: Sequence[TumourClass]) -> torch.Tensor:
-    """Tumour classes to output channels: 0 is everything else, then the scheme's classes in order."""
-    channels = torch.zeros_like(labels)
-    for channel, tumour_class in enumerate(classes, start=1):
-        channels[labels == tumour_class.value] = channel
-    return channels
-
-
 def _validation_dice(model: nn.Module, validation: pd.DataFrame, task: Task) -> float:
     """Mean over patients of the mean DSC over classes; NaN without validation patients: the last moment is taken."""
     values = []
     for _, references in validation.groupby("patient", sort=False):
-        found, truth = segment_references(model, references, task.classes)
-        values.append(mean_dice(found, truth, task.classes))
+        found, truth = segment_references(model, references, task.header.label_scheme)
+        values.append(mean_dice(found, truth, task.header.classes))
     return float(np.mean(values)) if values else math.nan
 
 

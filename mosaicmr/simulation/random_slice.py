@@ -22,13 +22,13 @@ class SimulatedSlice:
     """One axial slice, anterior at the top, the patient's right at the left.
 
     images: float32 [4, H, W] in [0, 1], modalities as in SEQUENCES; labels: uint8 [H, W], tumour classes;
-    brain: bool [H, W]; level: 0 (inferior) to 1 (superior).
+    brain: bool [H, W]; height: 0 (inferior) to 1 (superior).
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     brain: torch.Tensor
-    level: float
+    height: float
 
 
 def simulate_slice(
@@ -38,21 +38,21 @@ def simulate_slice(
 
     free_contrast: probability that a modality shows contrast drawn at random instead of a signal equation's.
     """
-    level = torch.rand(1, generator=generator).item()
-    height = LOWEST + level * (HIGHEST - LOWEST)
-    points = _slice_points(size, pixel_size, height)
-    place = place_tumour(generator, height)
+    height = torch.rand(1, generator=generator).item()
+    z = LOWEST + height * (HIGHEST - LOWEST)
+    points = _slice_points(size, pixel_size, z)
+    place = place_tumour(generator, z)
     has_tumour = torch.rand(1, generator=generator).item() < PROBABILITY_OF_TUMOUR
     pushed = push_away(points, place, generator) if has_tumour else points
     healthy = simulate_anatomy(anatomy, pushed, generator)
     tumour = tumour_fractions(points, place, healthy.tissue, generator) * has_tumour
     images = render(healthy, tumour, pixel_size, generator, free_contrast)
-    return SimulatedSlice(images, tumour_labels(tumour, healthy.brain), healthy.brain, level)
+    return SimulatedSlice(images, tumour_labels(tumour, healthy.brain), healthy.brain, height)
 
 
-def _slice_points(size: int, pixel_size: float, height: float) -> torch.Tensor:
-    """Coordinates [size, size, 3] in mm (RAS+) of the pixels of an axial slice at a height."""
+def _slice_points(size: int, pixel_size: float, z: float) -> torch.Tensor:
+    """Coordinates [size, size, 3] in mm (RAS+) of the pixels of the axial slice at z mm."""
     axis = (size - 1) / 2 - torch.arange(size, dtype=torch.float32)
     # The atlas' brain lies a little behind the centre of its grid.
     anterior, right = torch.meshgrid(axis * pixel_size - 1.5, axis * pixel_size, indexing="ij")
-    return torch.stack([right, anterior, torch.full_like(right, height)], dim=-1)
+    return torch.stack([right, anterior, torch.full_like(right, z)], dim=-1)

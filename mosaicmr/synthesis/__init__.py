@@ -1,1 +1,1 @@
-"""New layouts, partitions, their merge and joint denoising, and the exported data set."""
+"""New layouts, the renderings of their domains, merge and joint denoising, and the exported data set."""

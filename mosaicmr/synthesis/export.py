@@ -3,47 +3,34 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import rank_classes
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.io import save_json
+from mosaicmr.partition.domains import WHOLE
+from mosaicmr.stage import progress
 
 FILE_ENDING = ".nii.gz"
 PROVENANCE = ["case", "slice", "prompt"]  # nothing of a patient: not even which slice a layout began as
 
 
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What is the same for every slice of an exported set. pixel_size, slice_spacing: mm."""
-
-    variant: str
-    modalities: Sequence[str]
-    label_scheme: str
-    pixel_size: float
-    slice_spacing: float
-
-
-Batch = tuple[np.ndarray, np.ndarray, pd.DataFrame]
-
-
-def export_dataset(folder: str | Path, batches: Iterable[Batch], facts: DatasetFacts) -> None:
+def export_dataset(folder: str | Path, batches: Sequence[SliceSet], variant: str, slice_spacing: float) -> None:
     """Write synthetic slices and their label maps in nnU-Net's raw layout; `folder` appears whole or not at all.
 
-    batches: images float16 [n, M, H, W] in [0, 1], canonical labels uint8 [n, H, W], and a table with the columns
-    `synthetic` (id) and `prompt`; row 0 of an image is anterior and column 0 the patient's right.
+    batches: images and labels of layouts, at least one batch. variant: how they were drawn. slice_spacing: mm.
     An older `folder` is replaced.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".partial-{folder.name}-", dir=folder.parent))
     try:
-        _write_dataset(temporary, batches, facts)
+        _write_dataset(temporary, batches, variant, slice_spacing)
         temporary.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -52,44 +39,37 @@ def export_dataset(folder: str | Path, batches: Iterable[Batch], facts: DatasetF
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_dataset(folder: Path, batches: Iterable[Batch], facts: DatasetFacts) -> None:
+def _write_dataset(folder: Path, batches: Sequence[SliceSet], variant: str, slice_spacing: float) -> None:
     for name in ("imagesTr", "labelsTr"):
         (folder / name).mkdir()
-    values = consecutive_labels(facts.label_scheme)
-    lookup = np.zeros(max(values, default=0) + 1, np.uint8)
-    for canonical, exported in values.items():
-        lookup[canonical] = exported
-    rows = []
-    for images, labels, table in batches:
-        for image, label, identifier, prompt in zip(images, labels, table["synthetic"], table["prompt"], strict=True):
+    header, rows = batches[0].header, []
+    for batch in progress(batches, len(batches), "exporting batches"):
+        slices = zip(batch.images, batch.labels, batch.table["slice"], batch.table[f"prompt_{WHOLE}"], strict=True)
+        for image, labels, identifier, prompt in slices:
             case = f"mosaic_{len(rows) + 1:05d}"
             for channel, picture in enumerate(image):
                 path = folder / "imagesTr" / f"{case}_{channel:04d}{FILE_ENDING}"
-                nib.save(to_nifti(picture.astype(np.float32), facts.pixel_size, facts.slice_spacing), path)
+                nib.save(to_nifti(picture.astype(np.float32), header.pixel_size, slice_spacing), path)
+            # nnU-Net wants labels without gaps.
+            ranks = rank_classes(labels, header.label_scheme)
             path = folder / "labelsTr" / f"{case}{FILE_ENDING}"
-            nib.save(to_nifti(lookup[label], facts.pixel_size, facts.slice_spacing), path)
+            nib.save(to_nifti(ranks, header.pixel_size, slice_spacing), path)
             rows.append((case, identifier, prompt))
-    save_json(folder / "dataset.json", describe_dataset(len(rows), facts))
+    save_json(folder / "dataset.json", describe_dataset(len(rows), header, variant))
     pd.DataFrame(rows, columns=PROVENANCE).to_csv(folder / "provenance.csv", index=False)
 
 
-def consecutive_labels(label_scheme: str) -> dict[int, int]:
-    """nnU-Net wants labels without gaps: the exported value of each canonical class of a scheme, from 1 on."""
-    return {tumour_class.value: index for index, tumour_class in enumerate(scheme_classes(label_scheme), start=1)}
-
-
-def describe_dataset(cases: int, facts: DatasetFacts) -> dict:
+def describe_dataset(cases: int, header: SliceHeader, variant: str) -> dict:
     """The content of nnU-Net's dataset.json."""
-    values = consecutive_labels(facts.label_scheme)
-    names = {tumour_class.name: values[tumour_class.value] for tumour_class in scheme_classes(facts.label_scheme)}
+    names = {tumour_class.name: rank for rank, tumour_class in enumerate(header.classes, start=1)}
     return {
-        "channel_names": {str(channel): name for channel, name in enumerate(facts.modalities)},
+        "channel_names": {str(channel): name for channel, name in enumerate(header.modalities)},
         "labels": {"background": 0, **names},
         "numTraining": cases,
         "file_ending": FILE_ENDING,
         "name": "MosaicMR",
         "description": "Synthetic axial brain MR slices with tumour labels, drawn by diffusion models.",
-        "variant": facts.variant,
+        "variant": variant,
     }
 
 

@@ -148,20 +148,20 @@ def _first_latents(
     return add_noise(sampler.schedule, sampler.encode(start.images[rows]), noise, timestep)
 
 
-def synthesize_partitions(
-    sampler: Sampler, layouts: Layouts, load_expert: Callable[[str], Denoiser], start: Start, partitions: np.ndarray
+def render_domains(
+    sampler: Sampler, layouts: Layouts, load_expert: Callable[[str], Denoiser], start: Start, renderings: np.ndarray
 ) -> None:
     """Let the expert of each domain draw every slice in which the domain occurs, knowing nothing of the others.
 
     Each draws the whole slice (the latents of its domain depend on their surroundings, and blending needs pixels beyond
     the border); what lies outside its domain is dropped by the merge. One expert is in memory at a time.
-    partitions: float16 [n, D, M, H, W], zeros, to be filled with values in [0, 1]; a domain that a slice does not have
+    renderings: float16 [n, D, M, H, W], zeros, to be filled with values in [0, 1]; a domain that a slice does not have
     stays 0. They are D times a batch of slices, so the caller decides where they live.
     """
     for index, domain in enumerate(progress(layouts.names, len(layouts.names), "experts")):
         rows = layouts.rows_with(domain)
         if rows.size:
-            partitions[rows, index] = _draw_with(sampler, layouts, domain, load_expert(domain), start)
+            renderings[rows, index] = _draw_with(sampler, layouts, domain, load_expert(domain), start)
 
 
 def synthesize_slices(sampler: Sampler, layouts: Layouts, whole: Denoiser, start: Start) -> np.ndarray:
@@ -177,7 +177,7 @@ def denoise_merged(
     merged: float16 [n, M, H, W] in [0, 1]. strength: 0 leaves them as they are, 1 forgets them.
     Returns float16 [n, M, H, W] in [0, 1], 0 outside the layout's brain.
     """
-    # Noise of its own: the noise that the partitions were made from is correlated with them.
+    # Noise of its own: the noise that the renderings were made from is correlated with them.
     drawn = _draw_with(sampler, layouts, WHOLE, whole, Start(merged, strength), "merged")
     return keep_brain(drawn, layouts.domains)
 

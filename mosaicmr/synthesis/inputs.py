@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.diffusion.conditioning import encode_layout
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
@@ -47,32 +47,22 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class Layouts:
+class Layouts(SliceSet):
     """A batch of slices to be drawn, as the rule draw_layouts wrote it.
 
-    table: one row a slice; `synthetic` is its id, and `prompt_<expert>` is what each expert is asked for.
-    domains: uint8 [n, H, W], 0 outside the brain. source: float16 [n, M, H, W] in [0, 1], a slice of a training
-    patient, deformed like the layout. names: the domains in the order of their ids, from id 1 on.
+    Its arrays are domains, labels, brain and source, a slice of a training patient, deformed like the layout; in its
+    table, `prompt_<expert>` is what each expert is asked for.
     """
 
-    table: pd.DataFrame
-    domains: np.ndarray
-    source: np.ndarray
-    names: tuple[str, ...]
-
-    @classmethod
-    def load(cls, arrays: str | Path, table: str | Path, names: Sequence[str]) -> "Layouts":
-        """Read one batch; `names` are the domains in the order of their ids."""
-        stored = load_arrays(arrays, ["domains", "source"])
-        return cls(load_table(table), stored["domains"], stored["source"], tuple(names))
-
-    def __len__(self) -> int:
-        return len(self.domains)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The domains in the order of their ids, from id 1 on."""
+        return self.header.domains
 
     @property
     def identifiers(self) -> np.ndarray:
-        """The ids of the slices, text [n]."""
-        return self.table["synthetic"].to_numpy()
+        """The names of the slices, text [n]."""
+        return self.table["slice"].to_numpy()
 
     def rows_with(self, expert: str) -> np.ndarray:
         """The rows of the slices in which the expert's domain occurs, int [k]; `whole` occurs in all of them."""

@@ -12,17 +12,18 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
+from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.errors import InputError
-from mosaicmr.io import load_arrays
 from mosaicmr.partition.domains import HEALTHY, TUMOUR, WHOLE, Domain
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions, tabulate_looks
+from mosaicmr.prompts.looks import LookScale, measure_regions, tabulate_looks
 from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice, mirror
 from mosaicmr.synthesis.deformation import deform, random_coordinates
 from mosaicmr.synthesis.transplant import transplant_tumour
 
-MAX_LEVEL_DIFFERENCE = 0.08  # between donor and recipient, of the brain's height: about 12 mm
+MAX_HEIGHT_DIFFERENCE = 0.08  # between donor and recipient, of the brain's height: about 12 mm
 MAX_DONORS = 4  # tried before a layout keeps its own tumour
 
 
@@ -37,9 +38,9 @@ class LayoutSettings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a layout is to be made of: names of slices. donors: in the order to try them, empty for its own tumour."""
+    """The slices, by name, that a layout is made of. donors: in the order to try them, empty for its own tumour."""
 
-    synthetic: str
+    name: str
     source: str
     donors: tuple[str, ...]
     mirrored: bool
@@ -59,12 +60,11 @@ def training_slices(slices: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFram
 
     Raises InputError if there are none.
     """
-    training = subjects.loc[subjects["split"] == "train", "subject"]
-    found = slices[slices["subject"].isin(training)].reset_index(drop=True)
+    found = select_splits(slices, subjects, TRAINING).reset_index(drop=True)
     if found.empty:
         raise InputError(
-            f"None of the {len(training)} training subjects has a slice to draw layouts from (expected one): lower "
-            "cohort.min_tumour_area or raise cohort.split.train."
+            f"None of the {(subjects['split'] == TRAINING).sum()} training subjects has a slice to draw layouts from "
+            "(expected one): lower cohort.min_tumour_area or raise cohort.split.train."
         )
     return found
 
@@ -72,48 +72,45 @@ def training_slices(slices: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFram
 def plan_layouts(slices: pd.DataFrame, numbers: Iterable[int], settings: LayoutSettings, seed: int) -> list[Plan]:
     """Choose what layouts are made of; each depends on its number and not on which others are drawn with it.
 
-    slices: columns slice, patient, level of the training patients. numbers: of the layouts, from 1. In every round over
-    the patients each gives one slice, so that patients with many slices are not drawn more often, and no slice of a
-    patient is drawn again before all of them were.
+    slices: columns slice, patient, height of the training patients. numbers: of the layouts, from 1. In every round
+    over the patients each gives one slice, so that patients with many slices are not drawn more often, and no slice
+    of a patient is drawn again before all of them were.
     """
     patients = np.sort(slices["patient"].unique())
     plans = []
     for number in numbers:
-        synthetic = f"s{number:05d}"
+        name = f"s{number:05d}"
         turn, place = divmod(number - 1, len(patients))
         patient = numpy_generator(seed, "layouts", "patients", turn).permutation(patients)[place]
         own = slices[slices["patient"] == patient]
         again, index = divmod(turn, len(own))
         order = numpy_generator(seed, "layouts", "slices", str(patient), again).permutation(len(own))
         source = own.iloc[order[index]]
-        generator = numpy_generator(seed, "layouts", synthetic)
+        generator = numpy_generator(seed, "layouts", name)
         transplant, mirrored = generator.random(2) < (settings.transplant, settings.mirror)
         donors = _choose_donors(slices, source, generator) if transplant else ()
-        plans.append(Plan(synthetic, str(source["slice"]), donors, bool(mirrored)))
+        plans.append(Plan(name, str(source["slice"]), donors, bool(mirrored)))
     return plans
 
 
 def _choose_donors(slices: pd.DataFrame, source: pd.Series, generator: np.random.Generator) -> tuple[str, ...]:
-    near = (slices["level"] - source["level"]).abs() <= MAX_LEVEL_DIFFERENCE
+    near = (slices["height"] - source["height"]).abs() <= MAX_HEIGHT_DIFFERENCE
     candidates = slices.loc[near & (slices["patient"] != source["patient"]), "slice"].to_numpy()
     return tuple(str(name) for name in generator.permutation(candidates)[:MAX_DONORS])
 
 
-def read_slices(
-    plans: Sequence[Plan], slices: pd.DataFrame, slice_files: Sequence[str], domain_files: Sequence[str]
-) -> dict[str, AnnotatedSlice]:
+def read_slices(plans: Sequence[Plan], slices: pd.DataFrame, shards: Sequence[SliceSet]) -> dict[str, AnnotatedSlice]:
     """Read the slices that the plans name, one shard at a time.
 
-    slices: columns slice, row (in its shard), file (index of its shard in both lists of files).
+    slices: columns slice, row (in its shard), shard (its index in `shards`, which have domain maps).
     """
     wanted = {name for plan in plans for name in (plan.source, *plan.donors)}
     found = {}
-    for file, rows in slices[slices["slice"].isin(wanted)].groupby("file"):
-        arrays = load_arrays(slice_files[file], ["images", "labels", "brain"])
-        domains = load_arrays(domain_files[file], ["domains"])["domains"]
+    for index, rows in slices[slices["slice"].isin(wanted)].groupby("shard"):
+        shard = shards[index]
         for name, row in zip(rows["slice"], rows["row"], strict=True):
-            images = arrays["images"][row].astype(np.float32)
-            found[name] = AnnotatedSlice(images, arrays["labels"][row], arrays["brain"][row], domains[row].copy())
+            images = shard.images[row].astype(np.float32)
+            found[name] = AnnotatedSlice(images, shard.labels[row], shard.brain[row], shard.domains[row].copy())
     return found
 
 
@@ -127,7 +124,7 @@ def draw_layout(
     seed: int,
 ) -> Layout:
     """Carry out a plan: transplant, mirror, deform. Where no donor's tumour finds a place, the slice keeps its own."""
-    generator = numpy_generator(seed, "layouts", plan.synthetic, "anatomy")
+    generator = numpy_generator(seed, "layouts", plan.name, "anatomy")
     annotated, donor = slices[plan.source], None
     domain_of_class = {domain.tumour_class: domain.id for domain in domains if domain.kind == TUMOUR}
     fluid = fluid_domain(domains, reference_modality)
@@ -157,17 +154,16 @@ def tabulate_layouts(
     layouts: Sequence[Layout],
     slices: pd.DataFrame,
     domains: Sequence[Domain],
-    modalities: Sequence[str],
-    pixel_size: float,
-    scale: AppearanceScale,
+    header: SliceHeader,
+    scale: LookScale,
 ) -> pd.DataFrame:
     """One row a layout: what it was made of, its areas of tumour in mm², and its prompt for every domain.
 
     Prompts ask for the look that the tumour has in the source, by the words of `scale`.
-    slices: columns slice, patient, level. Returns columns synthetic, source_slice, source_patient, donor_slice,
-    donor_patient (missing without a transplant), row, mirrored, level, area_<class>_mm2, brightness_<class>_<modality>
-    and texture_<class>_<modality> (the asked words, missing where none is asked) and prompt_<domain> (with
-    prompt_whole).
+    slices: columns slice, patient, height. header: of the slices. Returns columns slice, patient (of the source),
+    source_slice, donor_slice, donor_patient (missing without a transplant), row, mirrored, height, area_<class>_mm2,
+    brightness_<class>_<modality> and texture_<class>_<modality> (the asked words, missing where none is asked) and
+    prompt_<domain> (with prompt_whole).
     """
     known = slices.set_index("slice")
     values = {domain.tumour_class for domain in domains if domain.kind == TUMOUR}
@@ -175,26 +171,28 @@ def tabulate_layouts(
     rows = []
     for number, layout in enumerate(layouts):
         source, annotated = known.loc[layout.plan.source], layout.annotated
-        level = float(source["level"])
-        looks = scale.describe(measure_regions(annotated.images, annotated.labels, modalities, pixel_size))
-        facts = facts_of(annotated.labels, annotated.brain, level, pixel_size, looks)
+        height = float(source["height"])
+        looks = scale.describe(
+            measure_regions(annotated.images, annotated.labels, header.modalities, header.pixel_size)
+        )
+        facts = facts_of(annotated.labels, annotated.brain, height, header.pixel_size, looks)
         row = {
-            "synthetic": layout.plan.synthetic,
+            "slice": layout.plan.name,
+            "patient": source["patient"],
             "source_slice": layout.plan.source,
-            "source_patient": source["patient"],
             "donor_slice": layout.donor,
             "donor_patient": known.loc[layout.donor, "patient"] if layout.donor else None,
             "row": number,
             "mirrored": layout.plan.mirrored,
-            "level": level,
+            "height": height,
         }
         for tumour in present:
-            area = np.count_nonzero(annotated.labels == tumour.value) * pixel_size**2
+            area = np.count_nonzero(annotated.labels == tumour.value) * header.pixel_size**2
             row[f"area_{tumour.name}_mm2"] = float(area)
-        row |= tabulate_looks(facts.looks, present, modalities)
+        row |= tabulate_looks(facts.looks, present, header.modalities)
         for name in (*(domain.name for domain in domains), WHOLE):
-            row[f"prompt_{name}"] = write_prompt(name, facts, modalities)
+            row[f"prompt_{name}"] = write_prompt(name, facts, header.modalities)
         rows.append(row)
     # An explicit type keeps the columns text where no layout of a batch has a donor, or a look.
-    text = ("donor_slice", "donor_patient", *tabulate_looks((), present, modalities))
+    text = ("donor_slice", "donor_patient", *tabulate_looks((), present, header.modalities))
     return pd.DataFrame(rows).astype(dict.fromkeys(text, "string"))

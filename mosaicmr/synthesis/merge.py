@@ -1,4 +1,4 @@
-"""Merging of partitions: feathered weights across the borders of domains, a partition of unity on the brain."""
+"""Merging of renderings: feathered weights across the borders of domains, a partition of unity on the brain."""
 
 from collections.abc import Sequence
 
@@ -50,16 +50,16 @@ def _smooth_step(position: np.ndarray) -> np.ndarray:
     return position**2 * (3 - 2 * position)
 
 
-def merge_partitions(partitions: np.ndarray, domains: np.ndarray, feather: float, pixel_size: float) -> np.ndarray:
+def merge_renderings(renderings: np.ndarray, domains: np.ndarray, feather: float, pixel_size: float) -> np.ndarray:
     """Merge every domain's rendering of a slice into one slice.
 
-    partitions: float16 [n, D, M, H, W] in [0, 1], domain ids 1..D in this order. domains: uint8 [n, H, W].
+    renderings: float16 [n, D, M, H, W] in [0, 1], domain ids 1..D in this order. domains: uint8 [n, H, W].
     feather, pixel_size: mm (see `feathered_weights`).
     Returns float16 [n, M, H, W] in [0, 1], exactly 0 where `domains` is 0.
     """
-    ids = range(1, partitions.shape[1] + 1)
-    merged = np.empty((len(partitions), *partitions.shape[2:]), np.float16)
+    ids = range(1, renderings.shape[1] + 1)
+    merged = np.empty((len(renderings), *renderings.shape[2:]), np.float16)
     for index, layout in enumerate(domains):
         weights = feathered_weights(layout, ids, feather, pixel_size)
-        merged[index] = np.einsum("dhw,dmhw->mhw", weights, partitions[index].astype(np.float32))
+        merged[index] = np.einsum("dhw,dmhw->mhw", weights, renderings[index].astype(np.float32))
     return merged

@@ -12,9 +12,9 @@ from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import (
     BRIGHTNESS,
-    LEVELS,
-    AppearanceScale,
+    SHADES,
     Look,
+    LookScale,
     measure_regions,
     read_looks,
 )
@@ -58,11 +58,13 @@ def sweep_prompts(
     Returns columns tumour_class (name), brightness (word) and prompt, in the order of the classes and words.
     """
     looks = read_looks(row, modalities)
-    facts = facts_of(labels, brain, row["level"], pixel_size, looks)
+    facts = facts_of(labels, brain, row["height"], pixel_size, looks)
     rows = []
     for tumour in asked_classes(looks):
-        for level, word in enumerate(LEVELS):
-            changed = [replace(look, level=level) if look.tumour_class == tumour.value else look for look in looks]
+        for brightness, word in enumerate(SHADES):
+            changed = [
+                replace(look, brightness=brightness) if look.tumour_class == tumour.value else look for look in looks
+            ]
             prompt = write_prompt(WHOLE, replace(facts, looks=tuple(changed)), modalities)
             rows.append((tumour.name, word, prompt))
     return pd.DataFrame(rows, columns=["tumour_class", BRIGHTNESS, "prompt"])
@@ -70,9 +72,8 @@ def sweep_prompts(
 
 def repeat_layout(layouts: Layouts, row: int, prompts: Sequence[str]) -> Layouts:
     """One layout once for each prompt of the whole slice: the same name, and so the same noise."""
-    table = pd.DataFrame({"synthetic": layouts.identifiers[row], f"prompt_{WHOLE}": prompts})
-    rows = np.full(len(prompts), row)
-    return Layouts(table, layouts.domains[rows], layouts.source[rows], layouts.names)
+    repeated = layouts.keep(np.full(len(prompts), row))
+    return replace(repeated, table=repeated.table.assign(**{f"prompt_{WHOLE}": list(prompts)}))
 
 
 def embed_sweep(encode: TextEncoder, prompts: Sequence[str]) -> Embeddings:
@@ -86,7 +87,7 @@ def measure_sweep(
     images: np.ndarray,
     labels: np.ndarray,
     prompts: pd.DataFrame,
-    scale: AppearanceScale,
+    scale: LookScale,
     modalities: Sequence[str],
     pixel_size: float,
 ) -> pd.DataFrame:
@@ -104,6 +105,11 @@ def measure_sweep(
         means = regions.set_index("modality")["mean"]
         for look in scale.describe(regions):
             lower, upper, _ = scale.bounds[look.tumour_class, look.modality]
-            found = {"lower": lower, "upper": upper, "mean": means[look.modality], "measured": LEVELS[look.level]}
+            found = {
+                "lower": lower,
+                "upper": upper,
+                "mean": means[look.modality],
+                "measured": SHADES[look.brightness],
+            }
             rows.append(asked | {"row": row, "modality": look.modality} | found)
     return pd.DataFrame(rows)

@@ -36,7 +36,7 @@ def test_a_tumour_on_the_left_and_in_front_is_drawn_right_and_on_top_however_it_
     brain_row, brain_column = centre_of(slices.brain[0] > 0)
     assert row < brain_row - 2  # the tumour of the test scan lies in front
     assert column > brain_column + 2  # ... and at low x, the patient's left: the right half of the picture
-    assert slices.table["level"].between(0.5, 1).all()  # ... and in the upper half
+    assert slices.table["height"].between(0.5, 1).all()  # ... and in the upper half
     bright = slices.images[0, 0].astype(np.float32) > 0.9
     np.testing.assert_allclose(centre_of(bright & (slices.brain[0] > 0)), centre_of(slices.labels[0] > 0), atol=0.5)
 

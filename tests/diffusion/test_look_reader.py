@@ -4,7 +4,7 @@ import torch
 
 from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
 from mosaicmr.diffusion.look_reader import FEATURES, LOOKS, LookReader, word_probabilities
-from mosaicmr.prompts.looks import LEVELS, TEXTURES
+from mosaicmr.prompts.looks import SHADES, TEXTURES
 
 MODALITIES, T2, WIDTH = 4, 3, 8
 
@@ -23,12 +23,15 @@ def test_each_question_gets_the_words_of_the_token_that_it_attends_to():
     reader, oedema = LookReader(WIDTH, MODALITIES), OEDEMA.value - 1
     reader.projection[torch.arange(WIDTH), torch.arange(WIDTH)] = 1.0
     for question, (token, answer) in enumerate(
-        [(1, 1 + LEVELS.index("bright")), (2, 2 + len(LEVELS) + TEXTURES.index("heterogeneous"))]
+        [
+            (1, 1 + SHADES.index("bright")),
+            (2, 2 + len(SHADES) + TEXTURES.index("heterogeneous")),
+        ]
     ):
         reader.queries[oedema, T2, question, token] = 100.0
         reader.values[oedema, T2, answer, token] = 50.0
     said = torch.zeros(LOOKS)
-    said[LEVELS.index("bright")] = said[len(LEVELS) + TEXTURES.index("heterogeneous")] = 1.0
+    said[SHADES.index("bright")] = said[len(SHADES) + TEXTURES.index("heterogeneous")] = 1.0
     states = torch.eye(WIDTH)[None, :3]
     words = word_probabilities(reader(states, torch.ones(1, 3)))
     assert words.shape == (1, len(TUMOUR_CLASSES), MODALITIES, LOOKS)
@@ -37,7 +40,7 @@ def test_each_question_gets_the_words_of_the_token_that_it_attends_to():
     assert words.max() < 1e-3
 
     hidden = word_probabilities(reader(states, torch.tensor([[1, 0, 1]])))[0, oedema, T2]
-    torch.testing.assert_close(hidden, said * (torch.arange(LOOKS) >= len(LEVELS)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(hidden, said * (torch.arange(LOOKS) >= len(SHADES)), atol=1e-3, rtol=0)
 
 
 def test_a_token_is_read_with_those_near_it():

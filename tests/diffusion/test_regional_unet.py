@@ -10,7 +10,7 @@ from mosaicmr.diffusion.conditioning import encode_layout
 from mosaicmr.diffusion.look_reader import LOOKS
 from mosaicmr.diffusion.regional_unet import GAIN, RegionalUNet, look_maps
 from mosaicmr.diffusion.unet import predict
-from mosaicmr.prompts.looks import LEVELS
+from mosaicmr.prompts.looks import SHADES
 from tests.support.tiny_models import MODALITIES, TINY
 
 CLASSES = len(TUMOUR_CLASSES)
@@ -23,12 +23,12 @@ def test_words_lie_on_the_pixels_of_their_class():
     domains[:, 8:12, :2] = 3  # enhancing tumour covers half of one
     layout = encode_layout(domains, [1, OEDEMA.value, ENHANCING.value], healthy=2, factor=4)
     words = torch.zeros(1, CLASSES, len(MODALITIES), LOOKS)
-    words[0, OEDEMA.value - 1, FLAIR, LEVELS.index("bright")] = 1.0
-    words[0, ENHANCING.value - 1, T2, LEVELS.index("dark")] = 1.0
+    words[0, OEDEMA.value - 1, FLAIR, SHADES.index("bright")] = 1.0
+    words[0, ENHANCING.value - 1, T2, SHADES.index("dark")] = 1.0
     maps = look_maps(words, layout).unflatten(1, (len(MODALITIES), LOOKS))
     expected = torch.zeros_like(maps)
-    expected[0, FLAIR, LEVELS.index("bright"), 1, :2] = GAIN
-    expected[0, T2, LEVELS.index("dark"), 2, 0] = GAIN / 2
+    expected[0, FLAIR, SHADES.index("bright"), 1, :2] = GAIN
+    expected[0, T2, SHADES.index("dark"), 2, 0] = GAIN / 2
     torch.testing.assert_close(maps, expected)
 
 
@@ -53,7 +53,7 @@ def test_a_word_changes_the_prediction_where_its_class_is_laid_out(base, monkeyp
     sample = torch.randn(1, unet.config.out_channels, 8, 8)
     states, mask = torch.randn(1, 5, 384), torch.ones(1, 5)
     words = torch.zeros(2, 1, CLASSES, len(MODALITIES), LOOKS)
-    words[1, 0, OEDEMA.value - 1, FLAIR, LEVELS.index("bright")] = 1.0
+    words[1, 0, OEDEMA.value - 1, FLAIR, SHADES.index("bright")] = 1.0
 
     def predictions(layout: torch.Tensor) -> list[torch.Tensor]:
         found = []

@@ -7,21 +7,24 @@ import pandas as pd
 import pytest
 import torch
 
+from mosaicmr.cohort.slice_set import PIECE, SliceHeader, SliceSet
 from mosaicmr.errors import InputError
 from mosaicmr.evaluation import inception
 from mosaicmr.evaluation.feature_set import FeatureSet, join_features, load_features, measure_features, save_features
 from mosaicmr.evaluation.features import efficientnet_features, load_efficientnet
 from mosaicmr.evaluation.fidelity import floor_rows, ssim_rows, variant_rows
 from mosaicmr.evaluation.intervals import metric_table
-from mosaicmr.evaluation.slices import PIECE, SliceBatch, count_pieces, describe_slices, pick_slices, read_batches
-from mosaicmr.io import save_arrays, save_table
+from mosaicmr.evaluation.slices import count_pieces, describe_slices, pick_slices, read_pieces
+from mosaicmr.io import save_arrays
+
+HEADER = SliceHeader(("T1",), 1.0, "brats2021")
 
 
 def features_of(patients, split, seed, shift=0.0, slices=6, inception=False):
     generator = np.random.default_rng(seed)
     names = np.repeat(patients, slices)
     table = pd.DataFrame(
-        {"slice": [f"{split}{row}" for row in range(len(names))], "patient": names, "split": split, "level": 0.5}
+        {"slice": [f"{split}{row}" for row in range(len(names))], "patient": names, "split": split, "height": 0.5}
     )
     vectors = generator.normal(shift, size=(len(names), 2, 12))
     steps = np.tile([4.0, 20.0, 3.0, 20.0], (len(names), 1))
@@ -118,35 +121,30 @@ def test_a_large_shard_is_read_in_pieces_that_are_together_the_shard(tmp_path):
     images = np.random.default_rng(0).uniform(size=(count, 1, 4, 4)).astype(np.float16)
     maps = np.ones((count, 4, 4), np.uint8)
     names = [f"s{row}" for row in range(count)]
-    table = pd.DataFrame({"slice": names, "subject": "p-1", "patient": "p", "row": range(count), "level": 0.5})
-    save_arrays(tmp_path / "a.safetensors", {"images": images, "brain": maps})
-    save_arrays(tmp_path / "d.safetensors", {"domains": maps})
-    save_table(tmp_path / "a.parquet", table)
+    table = pd.DataFrame({"slice": names, "subject": "p-1", "patient": "p", "row": range(count), "height": 0.5})
+    SliceSet(HEADER, table, {"images": images, "brain": maps}).save(tmp_path / "a.safetensors")
+    save_arrays(tmp_path / "d.safetensors", {"domains": maps}, HEADER.metadata)
     subjects = pd.DataFrame({"subject": ["p-1"], "split": ["train"]})
-    files = [[tmp_path / name] for name in ("a.safetensors", "a.parquet", "d.safetensors")]
-    pieces = list(read_batches(*files, subjects))
+    sets = SliceSet.open_all([tmp_path / "a.safetensors"], [tmp_path / "d.safetensors"])
+    pieces = list(read_pieces(sets, subjects))
     assert [len(piece) for piece in pieces] == [PIECE, PIECE, 3]
-    assert count_pieces(files[1]) == 3
+    assert count_pieces(sets) == 3
     np.testing.assert_array_equal(np.concatenate([piece.images for piece in pieces]), images)
     assert [name for piece in pieces for name in piece.table["slice"]] == names
 
 
-def test_features_survive_the_disk_and_slices_are_read_in_the_order_of_their_rows(tmp_path):
+def test_features_survive_the_disk_and_slices_know_their_split(tmp_path):
     images = np.random.default_rng(0).uniform(size=(3, 1, 16, 16)).astype(np.float16)
     domains, brain = np.ones((3, 16, 16), np.uint8), np.ones((3, 16, 16), np.uint8)
     table = pd.DataFrame(
-        {"slice": ["x", "y", "z"], "subject": "p-1", "patient": "p", "row": [2, 0, 1], "level": [0.1, 0.2, 0.3]}
+        {"slice": ["x", "y", "z"], "subject": "p-1", "patient": "p", "row": range(3), "height": [0.1, 0.2, 0.3]}
     )
-    save_arrays(tmp_path / "a.safetensors", {"images": images, "brain": brain})
-    save_arrays(tmp_path / "d.safetensors", {"domains": domains})
-    save_table(tmp_path / "a.parquet", table)
+    slices = SliceSet(HEADER, table, {"images": images, "brain": brain, "domains": domains})
     subjects = pd.DataFrame({"subject": ["p-1"], "split": ["val"]})
-    files = [[tmp_path / name] for name in ("a.safetensors", "a.parquet", "d.safetensors")]
-    (batch,) = read_batches(*files, subjects)
-    np.testing.assert_array_equal(batch.images, images[[2, 0, 1]])
+    (batch,) = read_pieces([slices], subjects)
+    np.testing.assert_array_equal(batch.images, images)
     assert batch.table["split"].unique().tolist() == ["val"]
-    save_table(tmp_path / "empty.parquet", table[:0])
-    assert list(read_batches(files[0], [tmp_path / "empty.parquet"], files[2], subjects)) == []
+    assert list(read_pieces([slices.keep(np.arange(0))], subjects)) == []
     features = measure_features(batch, load_efficientnet(), None, "cpu")
     save_features(tmp_path / "f.safetensors", tmp_path / "f.parquet", features)
     back = load_features(tmp_path / "f.safetensors", tmp_path / "f.parquet")
@@ -157,9 +155,9 @@ def test_features_survive_the_disk_and_slices_are_read_in_the_order_of_their_row
 
 
 def test_synthetic_slices_belong_to_their_source_patient():
-    layouts = pd.DataFrame({"synthetic": ["s1"], "source_patient": ["p"], "row": [0], "level": [0.4]})
+    layouts = pd.DataFrame({"slice": ["s1"], "patient": ["p"], "row": [0], "height": [0.4]})
     assert describe_slices(layouts, None).iloc[0].to_dict() == {
-        "slice": "s1", "patient": "p", "split": "synthetic", "level": 0.4,
+        "slice": "s1", "patient": "p", "split": "synthetic", "height": 0.4,
     }  # fmt: skip
 
 
@@ -171,7 +169,7 @@ def test_slices_are_picked_evenly_over_patients():
 
 
 def test_a_batch_keeps_by_position_and_by_mask():
-    table = pd.DataFrame({"slice": list("abc"), "patient": "p", "split": "train", "level": 0.5})
-    batch = SliceBatch(np.arange(3)[:, None], np.arange(3), np.arange(3), table)
+    table = pd.DataFrame({"slice": list("abc"), "patient": "p", "split": "train", "height": 0.5})
+    batch = SliceSet(HEADER, table, {"images": np.arange(3)[:, None], "domains": np.arange(3)})
     assert batch.keep(np.array([2, 0])).table["slice"].tolist() == ["c", "a"]
     assert batch.keep(np.array([True, False, True])).domains.tolist() == [0, 2]

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mosaicmr.evaluation.feature_set import FeatureSet, textures_of
-from mosaicmr.evaluation.memorisation import measure_novelty
+from mosaicmr.evaluation.memorisation import measure_memorisation
 
 
 def feature_set(seed, patients, split):
@@ -18,7 +18,7 @@ def feature_set(seed, patients, split):
             "slice": [f"{split}{row}" for row in range(count)],
             "patient": np.repeat(patients, 10),
             "split": split,
-            "level": 0.5,
+            "height": 0.5,
         }
     )
     textures = gaussian_filter(generator.uniform(size=(count, 2, 32, 32)), (0, 0, 2, 2)).astype(np.float32)
@@ -47,7 +47,7 @@ def synthetic_from(real, **changed):
 
 
 def test_exact_copies_are_flagged_with_the_slice_they_copy(real):
-    row, neighbours = measure_novelty(synthetic_from(real), real, resamples=50, seed=1)
+    row, neighbours = measure_memorisation(synthetic_from(real), real, resamples=50, seed=1)
     assert row["value"] == 1.0
     assert neighbours["neighbour"].tolist() == real.of("train").table["slice"].tolist()
     assert neighbours["distance"].max() == pytest.approx(0, abs=1e-6)
@@ -58,32 +58,32 @@ def test_a_mirrored_copy_and_one_seen_by_a_single_descriptor_are_flagged(real):
     train = real.of("train")
     foreign = generator.normal(size=train.efficientnet.shape)
     mirrored = synthetic_from(real, textures=train.textures[..., ::-1], efficientnet=foreign)
-    assert measure_novelty(mirrored, real, resamples=50, seed=1)[0]["value"] == 1.0
+    assert measure_memorisation(mirrored, real, resamples=50, seed=1)[0]["value"] == 1.0
     redrawn = gaussian_filter(generator.uniform(size=train.textures.shape), (0, 0, 2, 2))
-    assert measure_novelty(synthetic_from(real, textures=redrawn), real, resamples=50, seed=1)[0]["value"] == 1.0
+    assert measure_memorisation(synthetic_from(real, textures=redrawn), real, resamples=50, seed=1)[0]["value"] == 1.0
 
 
 def test_new_slices_are_copies_as_rarely_as_those_of_new_patients(real):
-    row, neighbours = measure_novelty(feature_set(7, list("abc"), "synthetic"), real, resamples=50, seed=1)
+    row, neighbours = measure_memorisation(feature_set(7, list("abc"), "synthetic"), real, resamples=50, seed=1)
     assert row["value"] < 0.25
     assert row["n"] == 3
     assert neighbours["is_copy"].mean() == pytest.approx(row["value"])
 
 
 def test_the_floor_passes_over_the_patient_itself(real):
-    row, neighbours = measure_novelty(None, real, resamples=50, seed=1)
+    row, neighbours = measure_memorisation(None, real, resamples=50, seed=1)
     assert row["value"] < 0.25
     assert (neighbours["patient"] != neighbours["neighbour_patient"]).all()
     assert len(neighbours) == 30
 
 
 def test_without_held_out_or_other_patients_there_is_a_reason(real):
-    row, neighbours = measure_novelty(None, real.of("train"), resamples=50, seed=1)
+    row, neighbours = measure_memorisation(None, real.of("train"), resamples=50, seed=1)
     assert np.isnan(row["value"])
     assert "held-out" in row["why"]
     assert neighbours.empty
     alone = joined(feature_set(0, ["a"], "train"), feature_set(1, ["b"], "val"))
-    row, _ = measure_novelty(None, alone, resamples=50, seed=1)
+    row, _ = measure_memorisation(None, alone, resamples=50, seed=1)
     assert "one training patient" in row["why"]
 
 

@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.evaluation.radiomics import batch_features, region_features
 from mosaicmr.evaluation.radiomics_comparison import (
     classifier_row,
@@ -14,7 +15,6 @@ from mosaicmr.evaluation.radiomics_comparison import (
     frechet_radiomics_row,
     patient_folds,
 )
-from mosaicmr.evaluation.slices import SliceBatch
 
 CLASSES = ["firstorder", "glcm", "glrlm", "glszm"]
 
@@ -58,9 +58,11 @@ def test_small_domains_and_undefined_values_are_left_out(region):
     image, mask = region
     domains = np.where(mask, 1, 0).astype(np.uint8)
     domains[0, :5] = 2
-    table = pd.DataFrame({"slice": ["s"], "patient": ["p"], "split": ["train"], "level": [0.5]})
-    batch = SliceBatch(np.stack([image, np.full_like(image, 0.5)])[None], domains[None], domains[None] > 0, table)
-    features = batch_features(batch, ["oedema", "necrosis"], ["T1", "T2"], ["firstorder", "glcm"], 16, 1.5)
+    table = pd.DataFrame({"slice": ["s"], "patient": ["p"], "split": ["train"], "height": [0.5]})
+    header = SliceHeader(("T1", "T2"), 1.5, "brats2021", ("oedema", "necrosis"))
+    images = np.stack([image, np.full_like(image, 0.5)])[None]
+    batch = SliceSet(header, table, {"images": images, "domains": domains[None]})
+    features = batch_features(batch, ["firstorder", "glcm"], 16)
     assert set(features["domain"]) == {"oedema"}
     assert set(features["modality"]) == {"T1", "T2"}
     assert np.isfinite(features["value"]).all()

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.evaluation.seams import border_steps, seam_index, step_ratio
-from mosaicmr.evaluation.slices import SliceBatch
 from mosaicmr.evaluation.ssim import pair_patients, real_ssim, slice_ssim, source_ssim
+
+HEADER = SliceHeader(("T1", "T2"), 1.0, "brats2021")
 
 
 @pytest.fixture
@@ -36,20 +38,20 @@ def test_background_raises_the_whole_slice_value_only(slices):
 
 
 def test_synthetic_slices_are_compared_with_their_own_source(slices):
-    images, brain, domains = slices
-    table = pd.DataFrame({"slice": list("abcd"), "patient": list("ppqq"), "split": "synthetic", "level": 0.5})
-    pairs = source_ssim([SliceBatch(images, domains, brain, table, source=images[[0, 1, 3, 2]])])
+    images, brain, _ = slices
+    table = pd.DataFrame({"slice": list("abcd"), "patient": list("ppqq"), "split": "synthetic", "height": 0.5})
+    pairs = source_ssim([SliceSet(HEADER, table, {"images": images, "brain": brain, "source": images[[0, 1, 3, 2]]})])
     assert list(pairs["patient"]) == list("ppqq")
     assert pairs["ssim_brain"][:2].tolist() == pytest.approx([1, 1])
     assert pairs["ssim_brain"][2:].max() < 0.9
 
 
-def test_real_pairs_are_of_different_patients_at_the_nearest_level(slices):
-    table = pd.DataFrame({"patient": list("aabb"), "level": [0.1, 0.9, 0.2, 0.8]})
+def test_real_pairs_are_of_different_patients_at_the_nearest_height(slices):
+    table = pd.DataFrame({"patient": list("aabb"), "height": [0.1, 0.9, 0.2, 0.8]})
     assert pair_patients(table, seed=1).tolist() == [2, 3, 0, 1]
-    images, brain, domains = slices
+    images, brain, _ = slices
     known = table.assign(slice=list("wxyz"), split="train")
-    batch = SliceBatch(images, domains, brain, known)
+    batch = SliceSet(HEADER, known, {"images": images, "brain": brain})
     pairs = real_ssim(known, [batch.keep(np.arange(2)), batch.keep(np.arange(2, 4))], limit=10, seed=1)
     expected = [slice_ssim(images[i], images[j], brain[0])[0] for i, j in ((0, 2), (1, 3), (2, 0), (3, 1))]
     assert pairs["ssim_brain"].tolist() == pytest.approx(expected)

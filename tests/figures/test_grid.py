@@ -6,9 +6,11 @@ import pytest
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from mosaicmr.figures.grid import Example, choose_pairs, colour_labels, draw_grid, spread
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
+from mosaicmr.figures.grid import choose_pairs, colour_labels, draw_grid, spread
 from mosaicmr.figures.style import save_figure
-from mosaicmr.io import save_arrays, save_table
+
+HEADER = SliceHeader(("FLAIR", "T2"), 1.0, "brats2021")
 
 
 def slices(value, count, size=24):
@@ -20,21 +22,15 @@ def slices(value, count, size=24):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run():
     """Two shards of three real slices, and two batches of two synthetic ones."""
     real, synthetic = [], []
     for shard in range(2):
-        paths = tmp_path / f"{shard}.safetensors", tmp_path / f"{shard}.parquet"
-        save_arrays(paths[0], slices(0.1 + shard / 2, 3))
-        save_table(paths[1], pd.DataFrame({"slice": [f"SUBJECT{shard}-z{row}" for row in range(3)]}))
-        real.append(paths)
+        table = pd.DataFrame({"slice": [f"SUBJECT{shard}-z{row}" for row in range(3)]})
+        real.append(SliceSet(HEADER, table, slices(0.1 + shard / 2, 3)))
     for batch in range(2):
-        paths = tmp_path / f"s{batch}.safetensors", tmp_path / f"b{batch}.safetensors", tmp_path / f"b{batch}.parquet"
-        stored = slices(0.9, 2)
-        save_arrays(paths[0], {"images": stored.pop("images")})
-        save_arrays(paths[1], stored)
-        save_table(paths[2], pd.DataFrame({"source_slice": [f"SUBJECT{1 - batch}-z2", "SUBJECT0-z1"]}))
-        synthetic.append(paths)
+        table = pd.DataFrame({"source_slice": [f"SUBJECT{1 - batch}-z2", "SUBJECT0-z1"]})
+        synthetic.append(SliceSet(HEADER, table, slices(0.9, 2)))
     return real, synthetic
 
 
@@ -47,14 +43,14 @@ def test_examples_are_spread_over_the_run(total, count, expected):
 
 def test_each_synthetic_slice_stands_beside_the_real_one_its_layout_began_as(run):
     real, synthetic = choose_pairs(*run, count=4)
-    greys = [round(float(example.images[0, 0, 0]), 2) for example in real]
+    greys = [round(float(images[0, 0, 0]), 2) for images in real.images]
     assert greys == [0.62, 0.11, 0.12, 0.11]
-    assert all(example.images.max() > 0.85 for example in synthetic)
+    assert (synthetic.images.max((1, 2, 3)) > 0.85).all()
 
 
 def test_the_grid_has_a_row_a_pair_and_shows_no_identifier(run, tmp_path):
     real, synthetic = choose_pairs(*run)
-    figure = draw_grid(real, synthetic, ["FLAIR", "T2"], "single_from_source")
+    figure = draw_grid(real, synthetic, "single_from_source")
     assert len(figure.subfigs) == 2
     assert all(len(half.axes) == 4 * 3 for half in figure.subfigs)
 
@@ -69,6 +65,6 @@ def test_the_grid_has_a_row_a_pair_and_shows_no_identifier(run, tmp_path):
 
 def test_label_maps_are_coloured_by_class():
     labels = np.array([[0, 0], [2, 3]], np.uint8)
-    picture = colour_labels(Example(np.zeros((1, 2, 2)), labels, np.array([[0, 1], [1, 1]])))
+    picture = colour_labels(labels, np.array([[0, 1], [1, 1]]))
     assert picture[0, 0].tolist() == [1, 1, 1]
     assert len({tuple(pixel) for pixel in picture.reshape(-1, 3)}) == 4

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from mosaicmr.figures.prompts import draw_prompts, shown_modality
 from mosaicmr.figures.style import BLACK, VERMILION, save_figure
-from mosaicmr.prompts.looks import LEVELS
+from mosaicmr.prompts.looks import SHADES
 
 MODALITIES = ["FLAIR", "T1ce"]
 
@@ -21,8 +21,8 @@ def a_sweep() -> tuple[np.ndarray, np.ndarray, np.ndarray, pd.DataFrame]:
     brain = np.ones_like(labels)
     images = np.full((6, 2, 40, 32), 0.4, np.float16)
     rows = []
-    for row, (tumour, word) in enumerate((tumour, word) for tumour in ("oedema", "enhancing") for word in LEVELS):
-        grey = (0.2, 0.5, 0.8)[LEVELS.index(word)] if tumour == "oedema" else 0.9
+    for row, (tumour, word) in enumerate((tumour, word) for tumour in ("oedema", "enhancing") for word in SHADES):
+        grey = (0.2, 0.5, 0.8)[SHADES.index(word)] if tumour == "oedema" else 0.9
         images[row, :, labels == (2 if tumour == "oedema" else 3)] = grey
         found = {"lower": 0.3, "upper": 0.6, "mean": grey, "measured": word if tumour == "oedema" else "bright"}
         rows += [{"tumour_class": tumour, "brightness": word, "row": row, "modality": m} | found for m in MODALITIES]
@@ -46,7 +46,7 @@ def test_a_class_is_shown_where_it_is_seen_best(tumour_class, modalities, shown)
 def test_there_is_a_row_a_class_and_a_column_a_word_with_asked_and_measured_below(tmp_path):
     figure = draw_prompts(*a_sweep(), MODALITIES)
     assert len(figure.axes) == 2 * 3
-    assert [axes.get_title("center") for axes in figure.axes[:3]] == [f"asked: {word}" for word in LEVELS]
+    assert [axes.get_title("center") for axes in figure.axes[:3]] == [f"asked: {word}" for word in SHADES]
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["oedema\nFLAIR", "enhancing tumour\nT1ce"]
     below = [axes.get_xlabel() for axes in figure.axes]
     assert below[0] == "asked at most 0.300\nmeasured 0.200, dark"

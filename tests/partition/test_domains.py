@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.split import select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import (
     assign,
@@ -13,7 +14,6 @@ from mosaicmr.partition.domains import (
     partition_slice,
     save_domains,
     thresholds,
-    training_cells,
 )
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate
@@ -61,7 +61,8 @@ def test_thresholds_use_training_patients_only():
     (_, first), (_, second) = patient("a"), patient("bb")
     odd = second.assign(subject="odd", relative_grey=second["relative_grey"] ** 3)
     split = subjects(a="train", bb="train", odd="test")
-    fitted = fit_domains(training_cells(pd.concat([first, second, odd]), split), "brats2021", 3, seed=1)
+    everyone = pd.concat([first, second, odd], ignore_index=True)
+    fitted = fit_domains(select_splits(everyone, split, "train"), "brats2021", 3, seed=1)
     assert fitted == fit_domains(pd.concat([first, second]), "brats2021", 3, seed=1)
     leaked = fit_domains(pd.concat([first, second, odd]), "brats2021", 3, seed=1)
     assert not np.allclose(thresholds(fitted), thresholds(leaked), atol=0.01)

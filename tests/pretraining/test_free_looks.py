@@ -7,7 +7,7 @@ from mosaicmr.cohort.labels import NECROSIS
 from mosaicmr.pretraining.bank import BankSettings, simulate_shard
 from mosaicmr.pretraining.free_looks import draw_brightness, free_some_looks
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.prompts.looks import AppearanceScale, measure_regions
+from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.simulation.anatomy import load_anatomy
 
 BANK = BankSettings("patients", shards=1, slices=36, size=64, pixel_size=3.0, free_contrast=0.0, trains=())
@@ -24,17 +24,17 @@ def regions_of(shard: dict[str, np.ndarray]) -> list:
 
 
 @pytest.fixture(scope="module")
-def scale(shard: dict[str, np.ndarray]) -> AppearanceScale:
-    return AppearanceScale.fit(regions_of(shard))
+def scale(shard: dict[str, np.ndarray]) -> LookScale:
+    return LookScale.fit(regions_of(shard))
 
 
-def freed(shard: dict[str, np.ndarray], scale: AppearanceScale, share: float, seed: int = 1) -> dict[str, np.ndarray]:
+def freed(shard: dict[str, np.ndarray], scale: LookScale, share: float, seed: int = 1) -> dict[str, np.ndarray]:
     changed = {name: value.copy() for name, value in shard.items()}
     free_some_looks(changed, MODALITIES, BANK.pixel_size, scale, share, np.random.default_rng(seed))
     return changed
 
 
-def test_looks_no_longer_go_together(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:
+def test_looks_no_longer_go_together(shard: dict[str, np.ndarray], scale: LookScale) -> None:
     def agreement(shards: list[dict[str, np.ndarray]]) -> float:
         """How far the brightness of necrosis, which is much water, on T1 foretells that on FLAIR."""
         tables = [
@@ -47,19 +47,19 @@ def test_looks_no_longer_go_together(shard: dict[str, np.ndarray], scale: Appear
     assert abs(agreement([freed(shard, scale, 1.0, seed) for seed in range(6)])) < 0.3
 
 
-def test_every_word_is_drawn_about_equally_often(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:
+def test_every_word_is_drawn_about_equally_often(shard: dict[str, np.ndarray], scale: LookScale) -> None:
     darker = {name: value.copy() for name, value in shard.items()}
     darker["images"] = darker["images"] // 4 * 3
 
     def shares(slices: dict[str, np.ndarray]) -> np.ndarray:
         looks = [look for regions in regions_of(slices) for look in scale.describe(regions)]
-        return np.bincount([look.level for look in looks], minlength=3) / len(looks)
+        return np.bincount([look.brightness for look in looks], minlength=3) / len(looks)
 
     assert shares(darker)[0] > 0.8
     assert shares(freed(darker, scale, 1.0)).min() > 0.2
 
 
-def test_only_the_tumour_and_its_border_change(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:
+def test_only_the_tumour_and_its_border_change(shard: dict[str, np.ndarray], scale: LookScale) -> None:
     changed = freed(shard, scale, 1.0)
     for before, after, labels, brain in zip(
         shard["images"], changed["images"], shard["labels"], shard["brain"], strict=True
@@ -72,7 +72,7 @@ def test_only_the_tumour_and_its_border_change(shard: dict[str, np.ndarray], sca
         assert (after[:, brain == 0] == 0).all()
 
 
-def test_a_share_of_the_slices_is_left_alone(shard: dict[str, np.ndarray], scale: AppearanceScale) -> None:
+def test_a_share_of_the_slices_is_left_alone(shard: dict[str, np.ndarray], scale: LookScale) -> None:
     changed = freed(shard, scale, 0.5)
     same = [(one == other).all() for one, other in zip(shard["images"], changed["images"], strict=True)]
     assert 0.25 < np.mean(same) < 0.75

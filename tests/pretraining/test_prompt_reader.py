@@ -10,7 +10,7 @@ import torch
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.errors import InputError
 from mosaicmr.pretraining.prompt_reader import ReaderSettings, draw_labelled_prompt, fit_reader
-from mosaicmr.prompts.looks import LEVELS, TEXTURES
+from mosaicmr.prompts.looks import SHADES, TEXTURES
 from mosaicmr.prompts.templates import MODALITY_WORDS
 
 MODALITIES = ["FLAIR", "T2"]
@@ -25,7 +25,7 @@ def test_the_answers_are_what_the_prompt_says():
         sentences = dict(sentence.split(": ") for sentence in prompt.split(". ")[1:])
         for tumour, answers in zip(TUMOUR_CLASSES, said, strict=True):
             phrases = [
-                f"{MODALITY_WORDS[name]} {LEVELS[level - 1]} {TEXTURES[texture - 1]}"
+                f"{MODALITY_WORDS[name]} {SHADES[level - 1]} {TEXTURES[texture - 1]}"
                 for name, (level, texture) in zip(MODALITIES, answers, strict=True)
                 if level
             ]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import ENHANCING, OEDEMA
-from mosaicmr.prompts.looks import AppearanceScale, Look, measure_regions, read_looks, tabulate_looks
+from mosaicmr.prompts.looks import Look, LookScale, measure_regions, read_looks, tabulate_looks
 
 MODALITIES = ("FLAIR", "T2")
 
@@ -19,9 +19,9 @@ def a_slice(oedema: float, deviation: float = 0.0) -> tuple[np.ndarray, np.ndarr
     return images, labels
 
 
-def fitted(values: np.ndarray) -> AppearanceScale:
+def fitted(values: np.ndarray) -> LookScale:
     tables = [measure_regions(*a_slice(value, 0.1 * value), MODALITIES, 1.0) for value in values]
-    return AppearanceScale.fit(tables)
+    return LookScale.fit(tables)
 
 
 def test_mean_and_deviation_are_those_of_the_class_in_each_modality():
@@ -38,14 +38,14 @@ def test_regions_too_small_to_have_a_texture_are_left_out():
 
 def test_without_any_region_no_word_has_a_meaning():
     without_tumour = measure_regions(np.zeros((2, 8, 8)), np.zeros((8, 8), np.uint8), MODALITIES, 1.0)
-    assert AppearanceScale.fit([without_tumour]) == AppearanceScale.fit([]) == AppearanceScale({})
+    assert LookScale.fit([without_tumour]) == LookScale.fit([]) == LookScale({})
 
 
 def test_each_word_is_true_of_a_third_of_what_the_scale_was_fitted_on():
     values = np.linspace(0.1, 0.9, 12)
     scale = fitted(values)
     looks = [scale.describe(measure_regions(*a_slice(value, 0.1 * value), MODALITIES, 1.0))[0] for value in values]
-    assert [look.level for look in looks] == [0] * 4 + [1] * 4 + [2] * 4
+    assert [look.brightness for look in looks] == [0] * 4 + [1] * 4 + [2] * 4
     assert [look.texture for look in looks] == [0] * 6 + [1] * 6
 
 
@@ -57,7 +57,7 @@ def test_a_kind_of_region_without_a_scale_has_no_look():
 
 def test_a_scale_survives_its_file():
     scale = fitted(np.linspace(0.1, 0.9, 9))
-    again = AppearanceScale.from_records(scale.records())
+    again = LookScale.from_records(scale.records())
     assert again == scale
     assert again.describe(measure_regions(*a_slice(0.9), MODALITIES, 1.0))[0] == Look(2, "FLAIR", 2, 0)
 

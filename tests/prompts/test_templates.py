@@ -7,7 +7,7 @@ import pytest
 
 from mosaicmr.errors import InputError
 from mosaicmr.prompts.looks import Look
-from mosaicmr.prompts.templates import SliceFacts, facts_of, level_words, write_prompt
+from mosaicmr.prompts.templates import SliceFacts, facts_of, landmark, write_prompt
 
 SIZE = 64
 MODALITIES = ("FLAIR", "T1ce", "T2")
@@ -23,8 +23,8 @@ def labels_at(row: int, column: int, radius: float = 5, value: int = 2) -> np.nd
     return (((rows - row) ** 2 + (columns - column) ** 2 <= radius**2) * value).astype(np.uint8)
 
 
-def prompt_of(labels: np.ndarray, level: float = 0.6, domain: str = "whole", pixel_size: float = 1.0) -> str:
-    return write_prompt(domain, facts_of(labels, brain_mask(), level, pixel_size), MODALITIES)
+def prompt_of(labels: np.ndarray, height: float = 0.6, domain: str = "whole", pixel_size: float = 1.0) -> str:
+    return write_prompt(domain, facts_of(labels, brain_mask(), height, pixel_size), MODALITIES)
 
 
 def test_column_0_is_the_patients_right_and_row_0_is_anterior():
@@ -59,7 +59,7 @@ def test_size_is_in_square_millimetres_and_not_in_pixels():
 
 
 def test_level_in_words_rises_from_posterior_fossa_to_vertex():
-    words = [level_words(level) for level in np.linspace(0, 1, 101)]
+    words = [landmark(height) for height in np.linspace(0, 1, 101)]
     in_order = list(dict.fromkeys(words))
     assert in_order[0] == "posterior fossa"
     assert in_order[-1] == "vertex"
@@ -107,8 +107,8 @@ def test_the_longest_prompt_fits_the_text_encoder():
     looks = tuple(Look(value, modality, 1, 1) for value in (1, 2, 3, 4) for modality in modalities)
     classes = (1, 2, 3, 4)
     prompts = [
-        write_prompt("whole", SliceFacts(level, size, area, side, position, classes, looks, True), modalities)
-        for level in (0.1, 0.3, 0.5, 0.6, 0.7, 0.9)
+        write_prompt("whole", SliceFacts(height, size, area, side, position, classes, looks, True), modalities)
+        for height in (0.1, 0.3, 0.5, 0.6, 0.7, 0.9)
         for size in (1.0, 1.5, 0.46875, 0.488281, 0.859375)
         for area in (100.0, 900.0, 3000.0)
         for side in ("right", "left", "midline")

@@ -5,22 +5,20 @@ import pandas as pd
 import pytest
 import torch
 
-from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, save_arrays
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.segmentation import references
 from mosaicmr.segmentation import training as segmentation
 from mosaicmr.segmentation.mask_fidelity import mask_fidelity_metrics, patient_dice
-from mosaicmr.segmentation.references import read_slices, refer_real, refer_synthetic
+from mosaicmr.segmentation.references import read_slices, refer
 from mosaicmr.segmentation.segmenter import build_segmenter, describe_weights, load_segmenters, score_patients
 from mosaicmr.segmentation.training import ARMS, SegmenterSettings, Sets, Task, train_segmenter, training_batches
-from tests.support.square_cohort import PER_PATIENT, write_square_cohort
+from tests.support.square_cohort import HEADER, PER_PATIENT, write_square_cohort
 
-CLASSES = scheme_classes("brats2021")
 SHORT = SegmenterSettings(steps=4, batch_size=4, learning_rate=0.01, channels=(4, 8), seeds=(1,))
 LONG = SegmenterSettings(steps=60, batch_size=4, learning_rate=0.01, channels=(8, 16), seeds=(1, 2))
-TASK = Task(modalities=2, classes=CLASSES, pixel_size=1.5, seed=7, device=torch.device("cpu"))
+TASK = Task(HEADER, seed=7, device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +29,9 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sets(cohort) -> Sets:
     return Sets(
-        real=refer_real(cohort.slices, cohort.tables, cohort.subjects, ["train"]),
-        synthetic=refer_synthetic(cohort.synthetic, cohort.layouts, cohort.layout_tables),
-        validation=refer_real(cohort.slices, cohort.tables, cohort.subjects, ["val"]),
+        real=refer(cohort.slices, cohort.slices, cohort.subjects, ["train"]),
+        synthetic=refer(cohort.synthetic, cohort.layouts),
+        validation=refer(cohort.slices, cohort.slices, cohort.subjects, ["val"]),
     )
 
 
@@ -42,7 +40,7 @@ def trained(sets, tmp_path_factory):
     """The file of an arm trained long enough to learn the squares, with its curve."""
     weights, curve = train_segmenter("real+classical", sets, LONG, TASK)
     path = tmp_path_factory.mktemp("weights") / "real+classical.safetensors"
-    save_arrays(path, weights, describe_weights(2, CLASSES, LONG.channels, LONG.seeds))
+    save_arrays(path, weights, describe_weights(HEADER, LONG.channels, LONG.seeds))
     return path, curve
 
 
@@ -102,7 +100,7 @@ def test_no_slice_comes_again_before_all_have_come(sets):
 @pytest.mark.parametrize("arm", ARMS)
 def test_no_slice_of_a_test_patient_is_read_in_training(cohort, sets, rows_read, arm):
     train_segmenter(arm, sets, SHORT, TASK)
-    test = refer_real(cohort.slices, cohort.tables, cohort.subjects, ["test"])
+    test = refer(cohort.slices, cohort.slices, cohort.subjects, ["test"])
     assert rows_read
     assert not set(rows_read) & set(zip(test["image_file"], test["row"], strict=True))
 
@@ -113,7 +111,7 @@ def test_the_synthetic_arm_reads_no_training_slice_of_a_real_patient(sets, rows_
 
 
 def test_arms_start_from_the_same_weights_and_seeds_from_different_ones():
-    first, same, other = (build_segmenter(2, 3, (4, 8), seed).state_dict() for seed in (1, 1, 2))
+    first, same, other = (build_segmenter(HEADER, (4, 8), seed).state_dict() for seed in (1, 1, 2))
     name = next(iter(first))
     assert torch.equal(first[name], same[name])
     assert not torch.equal(first[name], other[name])
@@ -121,7 +119,7 @@ def test_arms_start_from_the_same_weights_and_seeds_from_different_ones():
 
 def test_building_a_segmenter_leaves_the_global_generator_alone():
     before = torch.random.get_rng_state()
-    build_segmenter(2, 3, (4, 8), 1)
+    build_segmenter(HEADER, (4, 8), 1)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -153,8 +151,8 @@ def test_without_validation_patients_the_last_moment_is_taken(sets):
 def test_bright_squares_are_learnt_and_found_in_new_patients(cohort, trained):
     path, curve = trained
     assert curve["loss"].tail(5).mean() < 0.5 * curve["loss"].head(5).mean()
-    test = refer_real(cohort.slices, cohort.tables, cohort.subjects, ["test"])
-    scores = score_patients(test, load_segmenters(path, torch.device("cpu")), CLASSES, 1.5)
+    test = refer(cohort.slices, cohort.slices, cohort.subjects, ["test"])
+    scores = score_patients(test, load_segmenters(path, torch.device("cpu")), HEADER)
     assert len(scores) == 3 * 2 * 3  # patients, seeds, classes
     assert scores.loc[scores["class"] == "oedema", "dsc"].mean() > 0.8
     assert scores.loc[scores["class"] == "enhancing", "dsc"].mean() > 0.8
@@ -174,10 +172,10 @@ def test_a_loss_that_explodes_names_the_learning_rate(sets, monkeypatch):
 
 def test_masks_are_found_in_slices_that_follow_them_and_not_in_others(cohort, sets, trained):
     models = load_segmenters(trained[0], torch.device("cpu"))
-    faithful = patient_dice(sets.synthetic, models, CLASSES)
+    faithful = patient_dice(sets.synthetic, models, HEADER.label_scheme)
     assert sorted(faithful.index) == ["p1", "p3", "p6"]
     shuffled = sets.synthetic.assign(label_file=cohort.slices[0])  # masks of other slices
-    assert faithful.mean() > patient_dice(shuffled, models, CLASSES).mean() + 0.2
+    assert faithful.mean() > patient_dice(shuffled, models, HEADER.label_scheme).mean() + 0.2
     row = mask_fidelity_metrics(faithful, seed=1, resamples=100).iloc[0]
     assert row["metric"] == "mask_dice"
     assert row["n"] == 3
@@ -191,6 +189,6 @@ def test_mask_fidelity_without_slices_says_why():
 
 
 def test_references_hold_only_the_splits_asked_for(cohort):
-    test = refer_real(cohort.slices, cohort.tables, cohort.subjects, ["test"])
+    test = refer(cohort.slices, cohort.slices, cohort.subjects, ["test"])
     assert set(test["patient"]) == {"p2", "p5", "p7"}
     assert len(test) == 3 * PER_PATIENT

@@ -26,7 +26,15 @@ EXPERTS = ("necrosis", "oedema", "enhancing", "healthy1", "healthy2", "whole")
 STEPS, CHECKPOINT = 2000, 50
 # What asks for a GPU, as the profile's comment says: all that trains or samples networks.
 GPU_RULES = {
-    *("encode_latents", "embed_prompts", "adapt_base", "finetune_expert", "synthesize_partitions", "denoise_slices"),
+    *(
+        "encode_latents",
+        "embed_prompts",
+        "embed_training_prompts",
+        "adapt_base",
+        "finetune_expert",
+        "render_domains",
+        "denoise_slices",
+    ),
     *("synthesize_slices", "synthesize_prompt_sweep", "extract_features"),
     *("train_segmenter", "score_segmenter", "measure_mask_fidelity"),
 }

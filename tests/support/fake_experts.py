@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.sampling import ddim_schedule
 from mosaicmr.synthesis.generation import Sampler
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
@@ -52,11 +53,12 @@ def grey_layouts(count=5, size=16, modalities=2) -> Layouts:
     domains[:, 2:-2, size // 2 : -2] = 5
     domains[:, 4:8, 4:8] = 2
     domains[0, 4:6, 4:6] = 1
-    table = pd.DataFrame({"synthetic": [f"s{row:05d}" for row in range(count)]})
+    table = pd.DataFrame({"slice": [f"s{row:05d}" for row in range(count)]})
     for name in (*NAMES, "whole"):
         table[f"prompt_{name}"] = f"paint {name}"
     source = np.random.default_rng(0).random((count, modalities, size, size)).astype(np.float16)
-    return Layouts(table, domains, source * (domains[:, None] > 0), NAMES)
+    header = SliceHeader(("FLAIR", "T2", "T1", "T1ce")[:modalities], 1.0, "brats2021", NAMES)
+    return Layouts(header, table, {"domains": domains, "source": source * (domains[:, None] > 0)})
 
 
 def grey_sampler(steps=4, guidance_scale=1.0, share_noise=True, seed=1) -> Sampler:

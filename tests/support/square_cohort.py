@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mosaicmr.io import save_arrays, save_table
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
+from mosaicmr.io import save_arrays
 
 SIZE = 32
 PER_PATIENT = 6
+HEADER = SliceHeader(("FLAIR", "T2"), 1.5, "brats2021")
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,8 @@ class SquareCohort:
     """Paths of one shard of real slices and one batch of synthetic ones, and the table of subjects."""
 
     slices: list[str]
-    tables: list[str]
     synthetic: list[str]
     layouts: list[str]
-    layout_tables: list[str]
     subjects: pd.DataFrame
 
 
@@ -45,17 +45,15 @@ def write_square_cohort(folder: Path) -> SquareCohort:
     subjects = pd.DataFrame({"subject": list(splits), "patient": list(splits), "split": list(splits.values())})
     patients = [patient for patient in splits for _ in range(PER_PATIENT)]
     images, labels = squares(len(patients), seed=1)
-    save_arrays(folder / "s000.safetensors", {"images": images, "labels": labels})
     rows = range(len(patients))
     names = [f"{patient}-z{row}" for patient, row in zip(patients, rows, strict=True)]
     table = pd.DataFrame({"slice": names, "subject": patients, "patient": patients, "row": list(rows)})
-    save_table(folder / "s000.parquet", table)
+    SliceSet(HEADER, table, {"images": images, "labels": labels}).save(folder / "s000.safetensors")
 
     made, asked = squares(12, seed=2)
-    save_arrays(folder / "b0000_images.safetensors", {"images": made})
-    save_arrays(folder / "b0000.safetensors", {"labels": asked})
+    save_arrays(folder / "b0000_images.safetensors", {"images": made}, HEADER.metadata)
     sources = ["p1", "p3", "p6"] * 4
-    layouts = {"synthetic": [f"s{i:05d}" for i in range(12)], "source_patient": sources, "row": range(12)}
-    save_table(folder / "b0000.parquet", pd.DataFrame(layouts))
-    names = ("s000.safetensors", "s000.parquet", "b0000_images.safetensors", "b0000.safetensors", "b0000.parquet")
+    layouts = pd.DataFrame({"slice": [f"s{i:05d}" for i in range(12)], "patient": sources, "row": range(12)})
+    SliceSet(HEADER, layouts, {"labels": asked}).save(folder / "b0000.safetensors")
+    names = ("s000.safetensors", "b0000_images.safetensors", "b0000.safetensors")
     return SquareCohort(*([str(folder / name)] for name in names), subjects)

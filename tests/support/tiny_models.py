@@ -61,7 +61,7 @@ def make_tiny_base(folder: str | Path) -> Path:
         # The mean of a 4x4 patch, and how its rows rise from left to right.
         "components": [[0.25] * 16, [-0.3354, -0.1118, 0.1118, 0.3354] * 4],
         "deviations": [1.0, 0.1],
-        "appearance": [
+        "looks": [
             {"tumour_class": tumour_class, "modality": modality, "bounds": [0.3, 0.6, 0.1]}
             for tumour_class in (1, 2, 3)
             for modality in MODALITIES

@@ -1,16 +1,17 @@
 """The exported set: nnU-Net's layout, orientation that a viewer shows correctly, and nothing of a patient."""
 
 import json
-from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.synthesis.export import DatasetFacts, consecutive_labels, export_dataset, to_nifti
+from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
+from mosaicmr.synthesis.export import export_dataset, to_nifti
 
-FACTS = DatasetFacts("independent", ["FLAIR", "T2"], "brats2021", pixel_size=1.5, slice_spacing=6.0)
+HEADER = SliceHeader(("FLAIR", "T2"), 1.5, "brats2021")
+FACTS = ("independent", 6.0)
 
 
 def batch(first, count):
@@ -20,14 +21,14 @@ def batch(first, count):
     labels[:, 2, 12:15] = [1, 2, 3]  # rows from anterior, columns from the patient's right
     names = [f"s{index:05d}" for index in range(first, first + count)]
     table = pd.DataFrame(
-        {"synthetic": names, "prompt": "Whole slice, no tumour", "source_slice": "BraTS2021_00042-z070"}
+        {"slice": names, "prompt_whole": "Whole slice, no tumour", "source_slice": "BraTS2021_00042-z070"}
     )
-    return images, labels, table
+    return SliceSet(HEADER, table, {"images": images, "labels": labels})
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    export_dataset(tmp_path / "dataset", [batch(0, 2), batch(2, 1)], FACTS)
+    export_dataset(tmp_path / "dataset", [batch(0, 2), batch(2, 1)], *FACTS)
     return tmp_path / "dataset"
 
 
@@ -56,7 +57,7 @@ def test_an_anterior_left_tumour_is_anterior_and_left_in_the_world(dataset):
 
 
 def test_pictures_come_back_as_they_were(dataset):
-    images, labels, _ = batch(0, 2)
+    images, labels = batch(0, 2).images, batch(0, 2).labels
     image = nib.load(dataset / "imagesTr" / "mosaic_00002_0001.nii.gz")
     label = nib.load(dataset / "labelsTr" / "mosaic_00002.nii.gz")
 
@@ -74,12 +75,6 @@ def test_image_and_label_share_their_geometry_in_both_nifti_transforms(dataset):
         assert np.allclose(image.affine, headers[0].affine)
 
 
-@pytest.mark.parametrize("scheme", ["brats2021", "brats2023", "brats2024-gli"])
-def test_exported_labels_are_consecutive(scheme):
-    values = sorted(consecutive_labels(scheme).values())
-    assert values == list(range(1, len(values) + 1))
-
-
 def test_provenance_names_prompts_and_no_patient(dataset):
     provenance = pd.read_csv(dataset / "provenance.csv")
     assert provenance.columns.tolist() == ["case", "slice", "prompt"]
@@ -90,25 +85,29 @@ def test_provenance_names_prompts_and_no_patient(dataset):
 
 
 def test_the_same_slices_give_the_same_bytes(dataset, tmp_path):
-    export_dataset(tmp_path / "again", [batch(0, 2), batch(2, 1)], FACTS)
+    export_dataset(tmp_path / "again", [batch(0, 2), batch(2, 1)], *FACTS)
     for path in dataset.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(dataset)).read_bytes()
 
 
-def test_a_failure_leaves_the_old_set_and_nothing_else(dataset, tmp_path):
-    def failing():
-        yield batch(0, 1)
-        raise OSError("disk full")
+def test_a_failure_leaves_the_old_set_and_nothing_else(dataset, tmp_path, monkeypatch):
+    save = nib.save
 
+    def failing(image, path):
+        if path.name.startswith("mosaic_00002"):
+            raise OSError("disk full")
+        save(image, path)
+
+    monkeypatch.setattr(nib, "save", failing)
     with pytest.raises(OSError, match="disk full"):
-        export_dataset(dataset, failing(), replace(FACTS, variant="other"))
+        export_dataset(dataset, [batch(0, 2)], "other", 6.0)
 
     assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
 
 
 def test_a_new_set_replaces_the_old(dataset):
-    export_dataset(dataset, [batch(0, 1)], FACTS)
+    export_dataset(dataset, [batch(0, 1)], *FACTS)
     assert len(list((dataset / "labelsTr").iterdir())) == 1
 
 

@@ -6,20 +6,20 @@ import torch
 
 from mosaicmr.diffusion.denoiser import load_denoiser
 from mosaicmr.synthesis import generation
-from mosaicmr.synthesis.generation import Sampler, Start, denoise_merged, synthesize_partitions, synthesize_slices
+from mosaicmr.synthesis.generation import Sampler, Start, denoise_merged, render_domains, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 from tests.support.fake_experts import GREYS, NAMES, GreyPainter, grey_layouts, grey_sampler
 from tests.support.tiny_models import MODALITIES, make_tiny_base, make_tiny_stable_diffusion
 
 
 def first_rows(layouts: Layouts, count: int) -> Layouts:
-    return Layouts(layouts.table[:count], layouts.domains[:count], layouts.source[:count], layouts.names)
+    return layouts.keep(np.arange(count))
 
 
-def drawn_partitions(sampler: Sampler, layouts: Layouts, load_expert) -> np.ndarray:
-    partitions = np.zeros((len(layouts), len(layouts.names), *layouts.source.shape[1:]), np.float16)
-    synthesize_partitions(sampler, layouts, load_expert, Start(), partitions)
-    return partitions
+def drawn_renderings(sampler: Sampler, layouts: Layouts, load_expert) -> np.ndarray:
+    renderings = np.zeros((len(layouts), len(layouts.names), *layouts.source.shape[1:]), np.float16)
+    render_domains(sampler, layouts, load_expert, Start(), renderings)
+    return renderings
 
 
 def test_each_expert_paints_the_slices_of_its_domain_and_no_others():
@@ -29,22 +29,22 @@ def test_each_expert_paints_the_slices_of_its_domain_and_no_others():
         loaded.append(name)
         return GreyPainter()
 
-    partitions = drawn_partitions(grey_sampler(), layouts, load_expert)
+    renderings = drawn_renderings(grey_sampler(), layouts, load_expert)
 
-    assert partitions.shape == (5, 5, 2, 16, 16)
-    assert partitions.dtype == np.float16
+    assert renderings.shape == (5, 5, 2, 16, 16)
+    assert renderings.dtype == np.float16
     assert loaded == ["necrosis", "oedema", "healthy1", "healthy2"], "no slice has an enhancing domain"
-    assert not partitions[1:, NAMES.index("necrosis")].any()
-    assert np.allclose(partitions[0, NAMES.index("necrosis")], GREYS["necrosis"], atol=2e-3)
-    assert np.allclose(partitions[:, NAMES.index("oedema")], GREYS["oedema"], atol=2e-3)
+    assert not renderings[1:, NAMES.index("necrosis")].any()
+    assert np.allclose(renderings[0, NAMES.index("necrosis")], GREYS["necrosis"], atol=2e-3)
+    assert np.allclose(renderings[:, NAMES.index("oedema")], GREYS["oedema"], atol=2e-3)
 
 
 @pytest.mark.parametrize("share_noise", [True, False])
 def test_experts_start_from_the_same_noise_where_it_is_shared(share_noise):
     layouts, sampler = grey_layouts(), grey_sampler(share_noise=share_noise)
     sampler.embeddings.states[:] = 0.5  # every prompt asks for the same, so only the noise tells experts apart
-    partitions = drawn_partitions(sampler, layouts, lambda name: GreyPainter(0.3))
-    assert np.array_equal(partitions[:, 3], partitions[:, 4]) == share_noise
+    renderings = drawn_renderings(sampler, layouts, lambda name: GreyPainter(0.3))
+    assert np.array_equal(renderings[:, 3], renderings[:, 4]) == share_noise
 
 
 def test_a_slice_has_the_same_bytes_whatever_the_batch(monkeypatch):

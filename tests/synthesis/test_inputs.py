@@ -35,13 +35,12 @@ def test_a_prompt_that_was_not_embedded_is_named(embeddings):
 
 def test_layouts_come_back_from_their_files(tmp_path):
     expected = grey_layouts()
-    arrays = {"domains": expected.domains, "source": expected.source, "labels": expected.domains}
-    save_arrays(tmp_path / "b.safetensors", arrays)
-    save_table(tmp_path / "b.parquet", expected.table)
+    expected.save(tmp_path / "b.safetensors")
 
-    layouts = Layouts.load(tmp_path / "b.safetensors", tmp_path / "b.parquet", list(NAMES))
+    layouts = Layouts.open(tmp_path / "b.safetensors")
 
     assert len(layouts) == 5
+    assert layouts.names == NAMES
     assert np.array_equal(layouts.source, expected.source)
     assert layouts.identifiers[2] == "s00002"
     assert layouts.prompts("oedema", np.array([0, 3])) == ["paint oedema", "paint oedema"]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import Domain
-from mosaicmr.prompts.looks import AppearanceScale, read_looks
+from mosaicmr.prompts.looks import LookScale, read_looks
 from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.annotated_slice import AnnotatedSlice
 from mosaicmr.synthesis.layouts import (
@@ -25,6 +26,7 @@ DOMAINS = [
     Domain(3, "enhancing", "tumour", tumour_class=3),
     *(Domain(3 + k, f"healthy{k}", "healthy", grey_low=(k - 1) / 3, grey_high=k / 3) for k in (1, 2, 3)),
 ]
+HEADER = SliceHeader(("T1", "T2"), PIXEL, "brats2021")
 SETTINGS = LayoutSettings(mirror=0.5, transplant=0.5, deformation=3.0)
 
 
@@ -44,7 +46,7 @@ def cohort() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = [(f"{p}-z{z}", p, p, 0.5 + 0.02 * z) for p, count in counts.items() for z in range(count)]
     names = list(counts)
     subjects = pd.DataFrame({"subject": names, "patient": names, "split": ["train"] * 4 + ["val", "test"]})
-    return pd.DataFrame(rows, columns=["slice", "subject", "patient", "level"]), subjects
+    return pd.DataFrame(rows, columns=["slice", "subject", "patient", "height"]), subjects
 
 
 def training() -> pd.DataFrame:
@@ -85,7 +87,7 @@ def test_a_donor_is_another_patient_at_a_similar_level():
     assert len(pairs) > 50
     for source, donor in pairs:
         assert table.loc[source, "patient"] != table.loc[donor, "patient"]
-        assert abs(table.loc[source, "level"] - table.loc[donor, "level"]) <= 0.08
+        assert abs(table.loc[source, "height"] - table.loc[donor, "height"]) <= 0.08
 
 
 def test_a_layout_depends_on_its_number_and_seed_and_not_on_its_batch():
@@ -128,10 +130,10 @@ def test_without_any_change_the_layout_is_the_source_slice():
 def test_the_table_says_what_was_drawn_and_a_mirrored_tumour_changes_its_side_in_the_prompt():
     def table(mirror: float) -> pd.DataFrame:
         layouts = draw([1, 2], LayoutSettings(mirror, 0, 0))
-        return tabulate_layouts(layouts, training(), DOMAINS, ["T1", "T2"], PIXEL, AppearanceScale({}))
+        return tabulate_layouts(layouts, training(), DOMAINS, HEADER, LookScale({}))
 
     plain, mirrored = table(0), table(1)
-    assert list(plain["synthetic"]) == ["s00001", "s00002"]
+    assert list(plain["slice"]) == ["s00001", "s00002"]
     assert list(plain["row"]) == [0, 1]
     assert plain["donor_slice"].isna().all()
     assert mirrored["mirrored"].all()
@@ -147,15 +149,15 @@ def test_the_table_says_what_was_drawn_and_a_mirrored_tumour_changes_its_side_in
 def test_what_a_prompt_asks_for_stands_in_the_table_and_nothing_else_does():
     layouts = draw([1, 2])
     # The source's tumour has a grey of 0.3, up to interpolation; a class without a scale is asked for nothing.
-    scale = AppearanceScale({(2, "T1"): (0.1, 0.2, 1.0), (2, "T2"): (0.5, 0.6, 0.0)})
-    table = tabulate_layouts(layouts, training(), DOMAINS, ["T1", "T2"], PIXEL, scale)
+    scale = LookScale({(2, "T1"): (0.1, 0.2, 1.0), (2, "T2"): (0.5, 0.6, 0.0)})
+    table = tabulate_layouts(layouts, training(), DOMAINS, HEADER, scale)
     assert list(table["brightness_oedema_T1"]) == ["bright"] * 2
     assert list(table["texture_oedema_T1"]) == ["homogeneous"] * 2
     assert list(table["brightness_oedema_T2"]) == ["dark"] * 2
     assert table["brightness_enhancing_T1"].isna().all() and table["texture_necrosis_T2"].isna().all()
     for layout, (_, row) in zip(layouts, table.iterrows(), strict=True):
         facts = facts_of(
-            layout.annotated.labels, layout.annotated.brain, row["level"], PIXEL, read_looks(row, ["T1", "T2"])
+            layout.annotated.labels, layout.annotated.brain, row["height"], PIXEL, read_looks(row, ["T1", "T2"])
         )
         assert write_prompt("whole", facts, ["T1", "T2"]) == row["prompt_whole"]
 

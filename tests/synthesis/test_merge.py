@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mosaicmr.synthesis.merge import feathered_weights, merge_partitions
+from mosaicmr.synthesis.merge import feathered_weights, merge_renderings
 
 IDS = range(1, 6)
 
@@ -70,19 +70,19 @@ def test_the_outline_of_the_brain_does_not_disturb_the_feather():
 
 def test_a_slice_of_one_domain_keeps_it_whole():
     domains = np.where(halves() > 0, 2, 0).astype(np.uint8)
-    merged = merge_partitions(constant_partitions(domains[None], [0.1, 0.8]), domains[None], 5, 1)
+    merged = merge_renderings(constant_renderings(domains[None], [0.1, 0.8]), domains[None], 5, 1)
     assert np.allclose(merged[0, 0][domains > 0], 0.8, atol=1e-3)
 
 
-def constant_partitions(domains, greys, modalities=2):
-    partitions = np.zeros((len(domains), len(greys), modalities, *domains.shape[1:]), np.float16)
-    partitions += np.asarray(greys, np.float16)[None, :, None, None, None]
-    return partitions
+def constant_renderings(domains, greys, modalities=2):
+    renderings = np.zeros((len(domains), len(greys), modalities, *domains.shape[1:]), np.float16)
+    renderings += np.asarray(greys, np.float16)[None, :, None, None, None]
+    return renderings
 
 
-def test_constant_partitions_merge_into_a_monotone_ramp_on_a_black_background():
+def test_constant_renderings_merge_into_a_monotone_ramp_on_a_black_background():
     domains = halves()[None]
-    merged = merge_partitions(constant_partitions(domains, [0.25, 0.75]), domains, feather=6, pixel_size=1)
+    merged = merge_renderings(constant_renderings(domains, [0.25, 0.75]), domains, feather=6, pixel_size=1)
 
     assert merged.dtype == np.float16
     assert merged.shape == (1, 2, 32, 32)
@@ -93,9 +93,9 @@ def test_constant_partitions_merge_into_a_monotone_ramp_on_a_black_background():
     assert np.array_equal(merged[:, 0], merged[:, 1])
 
 
-def test_equal_partitions_merge_into_themselves():
+def test_equal_renderings_merge_into_themselves():
     domains = random_domains()[None]
     picture = np.random.default_rng(1).random((1, 1, 3, 40, 40)).astype(np.float16)
-    merged = merge_partitions(np.repeat(picture, 5, axis=1), domains, feather=4, pixel_size=1)
+    merged = merge_renderings(np.repeat(picture, 5, axis=1), domains, feather=4, pixel_size=1)
     inside = np.broadcast_to(domains[:, None] > 0, merged.shape)
     assert np.allclose(merged[inside], picture[:, 0][inside], atol=1e-3)

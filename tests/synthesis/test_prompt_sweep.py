@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.denoiser import load_denoiser
 from mosaicmr.diffusion.text import load_text_encoder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
-from mosaicmr.prompts.looks import AppearanceScale, Look, tabulate_looks
+from mosaicmr.prompts.looks import Look, LookScale, tabulate_looks
 from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
 from mosaicmr.synthesis.inputs import Layouts
@@ -27,7 +28,7 @@ LOOKS = (Look(2, "FLAIR", 0, 1), Look(2, "T2", 2, 0), Look(3, "FLAIR", 1, 0), Lo
 def layout_row(looks=LOOKS, areas=(500.0, 400.0, 300.0)) -> dict:
     """A row of the table of layouts. areas: of necrosis, oedema and enhancing tumour, in mm²."""
     named = {f"area_{tumour.name}_mm2": area for tumour, area in zip(CLASSES, areas, strict=True)}
-    return {"synthetic": "s00001", "row": 0, "level": 0.6} | named | tabulate_looks(looks, CLASSES, MODALITIES)
+    return {"slice": "s00001", "row": 0, "height": 0.6} | named | tabulate_looks(looks, CLASSES, MODALITIES)
 
 
 def swept() -> pd.DataFrame:
@@ -75,7 +76,7 @@ def test_the_region_a_prompt_is_about_is_measured_in_each_modality():
     labels[2:8, 2:8], labels[10:14, 10:14] = 2, 3
     images = np.zeros((6, 2, 16, 16), np.float16)
     images[2, 0, 2:8, 2:8] = 0.9
-    scale = AppearanceScale({(value, modality): (0.2, 0.5, 0.1) for value in (2, 3) for modality in MODALITIES})
+    scale = LookScale({(value, modality): (0.2, 0.5, 0.1) for value in (2, 3) for modality in MODALITIES})
     table = measure_sweep(images, labels, swept(), scale, MODALITIES, 2.0)
     assert len(table) == 6 * 2
     bright = table[(table["row"] == 2) & (table["modality"] == "FLAIR")].iloc[0]
@@ -88,12 +89,9 @@ def test_a_real_network_and_its_text_encoder_draw_the_sweep(tmp_path):
     base = make_tiny_base(tmp_path / "base")
     domains = tumour_labels()[None, ::2, ::2]
     domains = np.where(domains > 0, domains, 4 * brain_mask()[None, ::2, ::2]).astype(np.uint8)
-    layouts = Layouts(
-        pd.DataFrame([layout_row()]),
-        domains,
-        np.zeros((1, 2, 32, 32), np.float16),
-        ("necrosis", "oedema", "enhancing", "healthy1"),
-    )
+    header = SliceHeader(tuple(MODALITIES), PIXEL, "brats2021", ("necrosis", "oedema", "enhancing", "healthy1"))
+    arrays = {"domains": domains, "source": np.zeros((1, 2, 32, 32), np.float16)}
+    layouts = Layouts(header, pd.DataFrame([layout_row()]), arrays)
     prompts = swept()
     embeddings = embed_sweep(load_text_encoder(base), prompts["prompt"])
     settings = {"steps": 2, "guidance_scale": 2.0, "share_noise": True}

@@ -13,12 +13,9 @@ FIGURES = {
     "figure_prompt_accuracy",
     "table_metrics",
 }
-NETWORK_SAMPLING = {"synthesize_partitions", "denoise_slices", "synthesize_slices", "synthesize_prompt_sweep"}
+NETWORK_SAMPLING = {"render_domains", "denoise_slices", "synthesize_slices", "synthesize_prompt_sweep"}
 
 TRAINING = {"adapt_base", "finetune_expert"}
-
-# Two embedding files come from one rule: the experts' own prompts do not follow from the layouts.
-TRAINING_PROMPTS = "embed_prompts (training)"
 
 READERS = {
     "build_phantom": {"check_cohort", "extract_slices"},
@@ -52,27 +49,34 @@ READERS = {
     "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", *TRAINING},
     "partition_slices": {"figure_partition", "draw_layouts", *TRAINING, *REAL} - {"measure_mask_fidelity"},
     "write_prompts": {
-        TRAINING_PROMPTS,
+        "embed_training_prompts",
         *TRAINING,
         "draw_layouts",
         "synthesize_prompt_sweep",
         "measure_prompt_accuracy",
     },
-    TRAINING_PROMPTS: TRAINING,
+    "embed_training_prompts": TRAINING,
     "encode_latents": TRAINING,
     "adapt_base": {"finetune_expert", *NETWORK_SAMPLING},
     "finetune_expert": {"figure_training", *NETWORK_SAMPLING},
-    "draw_layouts": {"embed_prompts", "merge_partitions", "summarize_run", *NETWORK_SAMPLING, *SYNTHETIC},
+    "draw_layouts": {
+        "embed_prompts",
+        "merge_renderings",
+        "summarize_run",
+        "figure_prompt_accuracy",
+        *NETWORK_SAMPLING,
+        *SYNTHETIC,
+    },
     "embed_prompts": NETWORK_SAMPLING - {"synthesize_prompt_sweep"},
-    "synthesize_partitions": {"merge_partitions"},
-    "merge_partitions": {"denoise_slices"},
+    "render_domains": {"merge_renderings"},
+    "merge_renderings": {"denoise_slices"},
     "denoise_slices": SYNTHETIC,
     "synthesize_slices": ON_VARIANTS,
     "synthesize_prompt_sweep": {"figure_prompts"},
     "export_dataset": set(),
-    "extract_features": {"measure_fidelity", "measure_novelty"},
+    "extract_features": {"measure_fidelity", "measure_memorisation"},
     "measure_fidelity": {"summarize_run"},
-    "measure_novelty": {"summarize_run"},
+    "measure_memorisation": {"summarize_run"},
     "extract_radiomics": {"compare_radiomics", "figure_radiomics"},
     "compare_radiomics": {"summarize_run"},
     "train_segmenter": {"score_segmenter", "measure_mask_fidelity"},
@@ -83,7 +87,7 @@ READERS = {
     **{figure: {"write_report"} for figure in FIGURES},
     "write_report": set(),
 }
-RULES = set(READERS) - {TRAINING_PROMPTS}
+RULES = set(READERS)
 
 
 def following(rules: set[str]) -> set[str]:
@@ -93,4 +97,4 @@ def following(rules: set[str]) -> set[str]:
         rule = waiting.pop()
         found.add(rule)
         waiting |= READERS[rule] - found
-    return {"embed_prompts" if rule == TRAINING_PROMPTS else rule for rule in found}
+    return found

@@ -3,9 +3,9 @@
 Those, and what follows from them, must run again; `data_flow.following` names the latter.
 """
 
-from tests.workflow.data_flow import NETWORK_SAMPLING, TRAINING, TRAINING_PROMPTS
+from tests.workflow.data_flow import NETWORK_SAMPLING, TRAINING
 
-NETWORKS = {"encode_latents", "embed_prompts", TRAINING_PROMPTS, *TRAINING, *NETWORK_SAMPLING}
+NETWORKS = {"encode_latents", "embed_prompts", "embed_training_prompts", *TRAINING, *NETWORK_SAMPLING}
 SEEDED = {
     "build_phantom",
     "split_cohort",
@@ -17,7 +17,7 @@ SEEDED = {
     "measure_fidelity",
     "extract_radiomics",
     "compare_radiomics",
-    "measure_novelty",
+    "measure_memorisation",
     "train_segmenter",
     "score_segmenter",
     "measure_mask_fidelity",
@@ -27,7 +27,7 @@ SEEDED = {
 RESAMPLED = {
     "measure_fidelity",
     "compare_radiomics",
-    "measure_novelty",
+    "measure_memorisation",
     "score_segmenter",
     "measure_mask_fidelity",
     "measure_prompt_accuracy",
@@ -87,7 +87,7 @@ KEYS = {
     "synthesis={steps: 3}": NETWORK_SAMPLING,
     "synthesis={guidance_scale: 3.0}": NETWORK_SAMPLING,
     "synthesis={share_noise: false}": NETWORK_SAMPLING,
-    "synthesis={feather: 12}": {"merge_partitions"},
+    "synthesis={feather: 12}": {"merge_renderings"},
     "synthesis={merge_strength: 0.4}": {"denoise_slices"},
     "synthesis={variants: {single_from_source: {strength: 0.4}}}": {"synthesize_slices"},
     "evaluation={bootstrap: 12}": RESAMPLED,

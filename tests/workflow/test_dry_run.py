@@ -73,7 +73,7 @@ def test_a_cohort_of_1500_subjects_is_a_few_hundred_jobs(config: str, batches: i
     assert sum(jobs.values()) < 500
     for rule in ("check_cohort", "extract_slices", "tessellate_slices", "partition_slices", "encode_latents"):
         assert jobs[rule] == 32
-    for rule in ("synthesize_partitions", "merge_partitions", "denoise_slices", "synthesize_slices"):
+    for rule in ("render_domains", "merge_renderings", "denoise_slices", "synthesize_slices"):
         assert jobs[rule] == 2 * batches  # from noise and from a source slice
 
 

@@ -11,19 +11,19 @@ import yaml
 
 from tests.support.edits import edited
 from tests.support.planner import Planner
-from tests.workflow.data_flow import RULES, TRAINING_PROMPTS, following
+from tests.workflow.data_flow import RULES, following
 
 pytestmark = pytest.mark.workflow
 
 
-def both_files(rules: set[str]) -> set[str]:
-    """The rules, and for the one that embeds prompts both of the files that it writes."""
-    return rules | ({TRAINING_PROMPTS} if "embed_prompts" in rules else set())
+def with_twin(rules: set[str]) -> set[str]:
+    """The rules, and the one that runs the script of another."""
+    return rules | ({"embed_training_prompts"} if "embed_prompts" in rules else set())
 
 
 def scripts_of(checkout: Path) -> dict[str, Path]:
     """The script of each rule of a run."""
-    return {rule: checkout / "workflow_scripts" / f"{rule}.py" for rule in RULES}
+    return {rule: checkout / "workflow_scripts" / f"{rule}.py" for rule in RULES - {"embed_training_prompts"}}
 
 
 def modules_run_by(script: Path, checkout: Path) -> set[Path]:
@@ -42,7 +42,7 @@ def test_an_edited_module_of_the_library_reruns_the_scripts_that_import_it(plann
         module.write_text(f"{text}\nEDITED = True\n", encoding="utf-8")
         found = set(planner.jobs())
         module.write_text(text, encoding="utf-8")
-        expected = following(both_files({rule for rule, modules in imports.items() if module in modules}))
+        expected = following(with_twin({rule for rule, modules in imports.items() if module in modules}))
         if found != expected:
             wrong[module.name] = found ^ expected
     assert not wrong
@@ -53,7 +53,7 @@ def test_an_edited_script_reruns_its_rule_and_what_follows(planner: Planner):
     for rule, script in scripts_of(planner.checkout).items():
         with edited(script, "def main(", "EDITED = True\n\n\ndef main("):
             found = set(planner.jobs())
-        expected = following(both_files({rule}))
+        expected = following(with_twin({rule}))
         if found != expected:
             wrong[rule] = found ^ expected
     assert not wrong
@@ -68,7 +68,7 @@ def test_the_joint_scheme_which_the_tiny_run_lacks_runs_the_blending(planner: Pl
 @pytest.mark.parametrize(
     ("module", "spared"),
     [
-        ("synthesis/merge.py", {"finetune_expert", "synthesize_partitions", "synthesize_slices", "extract_slices"}),
+        ("synthesis/merge.py", {"finetune_expert", "render_domains", "synthesize_slices", "extract_slices"}),
         ("synthesis/layouts.py", {"finetune_expert", "encode_latents", "write_prompts"}),
         ("evaluation/ssim.py", {"finetune_expert", "draw_layouts", "train_segmenter", "export_dataset"}),
         ("figures/grid.py", RULES - {"figure_grid", "write_report"}),
@@ -93,7 +93,7 @@ def test_another_version_in_an_environment_reruns_the_rules_that_run_in_it(envir
     rules = {rule for rule in RULES if f"{environment}.yaml" in rule_text(planner.checkout, rule)}
     assert rules
     with edited(path, pin, f"{pin}.1"):
-        assert set(planner.jobs()) == following(both_files(rules))
+        assert set(planner.jobs()) == following(with_twin(rules))
 
 
 def rule_text(checkout: Path, rule: str) -> str:

@@ -37,7 +37,7 @@ def test_status_names_the_value_the_code_and_the_file_behind_a_stale_stage(tiny_
     rows = {line.split()[0]: line for line in lines if line.startswith("  ") and line.split()[0] in RULES}
     assert set(rows) == RULES
     assert "settings.steps 4 -> 5" in rows["train_segmenter"]
-    assert "mosaicmr/synthesis/merge.py" in rows["merge_partitions"]
+    assert "mosaicmr/synthesis/merge.py" in rows["merge_renderings"]
     assert "its output is gone: results/tiny/figures/training.png" in rows["figure_training"]
     assert "envs/imaging.yaml" in rows["check_cohort"]
     assert rows["figure_segmentation"].endswith("follows score_segmenter")

@@ -110,8 +110,8 @@ def test_only_training_patients_lie_behind_the_layouts(tiny_run: TinyRun):
     training = set(subjects.loc[subjects["split"] == "train", "patient"])
     layouts = pd.concat(map(load_table, sorted((tiny_run.results / "layouts").glob("*.parquet"))))
     assert len(layouts) == SLICES
-    assert layouts["synthetic"].is_unique
-    assert set(layouts["source_patient"]) | set(layouts["donor_patient"].dropna()) <= training
+    assert layouts["slice"].is_unique
+    assert set(layouts["patient"]) | set(layouts["donor_patient"].dropna()) <= training
 
 
 def test_every_variant_draws_every_slice_within_its_brain(tiny_run: TinyRun):
@@ -128,7 +128,7 @@ def test_every_variant_draws_every_slice_within_its_brain(tiny_run: TinyRun):
 def test_the_prompt_sweep_is_of_one_layout_and_each_of_its_classes(tiny_run: TinyRun):
     table = load_table(tiny_run.results / "synthetic" / "prompt_sweep.parquet")
     drawn = load_arrays(tiny_run.results / "synthetic" / "prompt_sweep.safetensors", ["images", "labels"])
-    assert table["synthetic"].nunique() == 1
+    assert table["slice"].nunique() == 1
     assert len(drawn["images"]) == 3 * table["tumour_class"].nunique()
     assert not (drawn["images"][0] == drawn["images"][2]).all()
     assert set(table["brightness"]) == {"dark", "intermediate", "bright"}

@@ -1,4 +1,4 @@
-"""Figures, tables and the report, as PDF for a paper and PNG for the eye."""
+"""Results to take away: the data set, figures of slices and features, the table of metrics, and one HTML file of all."""
 
 CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.rst")))  # beside the figures
 FIGURES = [
@@ -13,6 +13,30 @@ FIGURES = [
 ]
 
 
+rule export_dataset:
+    """Write the synthetic slices and their label maps in nnU-Net's raw layout."""
+    input:
+        **LAYOUTS,
+        slices=drawn(config["export"]["variant"]),
+    output:
+        dataset=directory(at("dataset")),
+    params:
+        variant=config["export"]["variant"],
+        slice_spacing=config["cohort"]["slice_spacing"],
+    log:
+        at("logs", "export_dataset.log"),
+    benchmark:
+        at("benchmarks", "export_dataset.tsv")
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    script:
+        "../workflow_scripts/export_dataset.py"
+
+
 rule figures:
     """Every figure and table of the run, which is what the report shows."""
     input:
@@ -22,14 +46,9 @@ rule figures:
 rule figure_grid:
     """Show real slices beside synthetic ones of a variant."""
     input:
-        slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
-        slice_tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
-        layouts=expand(at("layouts", "{batch}.safetensors"), batch=BATCHES),
-        layout_tables=expand(at("layouts", "{batch}.parquet"), batch=BATCHES),
-        synthetic=expand(
-            at("synthetic", "{{variant}}", "slices", "{batch}.safetensors"),
-            batch=BATCHES,
-        ),
+        **SLICES,
+        **LAYOUTS,
+        synthetic=drawn("{{variant}}"),
     output:
         pdf=at("figures", "grid_{variant}.pdf"),
         png=report(
@@ -39,8 +58,7 @@ rule figure_grid:
             labels={"variant": "{variant}"},
         ),
     params:
-        modalities=config["cohort"]["modalities"],
-        code=code("figure_grid"),
+        source=config["cohort"]["source"],
     log:
         at("logs", "figure_grid", "{variant}.log"),
     benchmark:
@@ -55,53 +73,17 @@ rule figure_grid:
         "../workflow_scripts/figure_grid.py"
 
 
-rule figure_training:
-    """Draw the training curve of every expert."""
-    input:
-        curves=expand(at("experts", "{domain}", "training.parquet"), domain=EXPERTS),
-    output:
-        pdf=at("figures", "training.pdf"),
-        png=report(
-            at("figures", "training.png"),
-            category="Training",
-            caption="../docs/captions/training.rst",
-        ),
-    params:
-        experts=EXPERTS,
-        code=code("figure_training"),
-    log:
-        at("logs", "figure_training.log"),
-    benchmark:
-        at("benchmarks", "figure_training.tsv")
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    script:
-        "../workflow_scripts/figure_training.py"
-
-
 rule figure_radiomics:
     """Draw distributions of radiomic features, real beside each variant."""
     input:
-        features=expand(
-            at("evaluation", "radiomics", "features", "{subset}.parquet"),
-            subset=["real", *VARIANTS],
-        ),
+        features=expand(at("evaluation", "radiomics", "features", "{subset}.parquet"), subset=["real", *VARIANTS]),
     output:
         pdf=at("figures", "radiomics.pdf"),
-        png=report(
-            at("figures", "radiomics.png"),
-            category="Evaluation",
-            caption="../docs/captions/radiomics.rst",
-        ),
+        png=report(at("figures", "radiomics.png"), category="Evaluation", caption="../docs/captions/radiomics.rst"),
     params:
         subsets=["real", *VARIANTS],
         domains=DOMAINS,
         modality=config["cohort"]["modalities"][0],
-        code=code("figure_radiomics"),
     log:
         at("logs", "figure_radiomics.log"),
     benchmark:
@@ -124,16 +106,11 @@ rule table_metrics:
     output:
         csv=at("tables", "metrics.csv"),
         pdf=at("tables", "metrics.pdf"),
-        png=report(
-            at("tables", "metrics.png"),
-            category="Evaluation",
-            caption="../docs/captions/metrics.rst",
-        ),
+        png=report(at("tables", "metrics.png"), category="Evaluation", caption="../docs/captions/metrics.rst"),
     params:
         arms=ARMS,
         seed=config["seed"],
         bootstrap=config["evaluation"]["bootstrap"],
-        code=code("table_metrics"),
     log:
         at("logs", "table_metrics.log"),
     benchmark:
@@ -148,35 +125,6 @@ rule table_metrics:
         "../workflow_scripts/table_metrics.py"
 
 
-rule figure_segmentation:
-    """Draw what each arm's segmenter reaches on held-out patients."""
-    input:
-        metrics=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
-        patients=expand(at("evaluation", "segmenter", "{arm}_patients.parquet"), arm=ARMS),
-    output:
-        pdf=at("figures", "segmentation.pdf"),
-        png=report(
-            at("figures", "segmentation.png"),
-            category="Usefulness",
-            caption="../docs/captions/segmentation.rst",
-        ),
-    params:
-        arms=ARMS,
-        code=code("figure_segmentation"),
-    log:
-        at("logs", "figure_segmentation.log"),
-    benchmark:
-        at("benchmarks", "figure_segmentation.tsv")
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    script:
-        "../workflow_scripts/figure_segmentation.py"
-
-
 rule write_report:
     """Put the figures with their captions into one HTML file."""
     input:
@@ -184,8 +132,6 @@ rule write_report:
         captions=CAPTIONS,
     output:
         at("report.html"),
-    params:
-        code=code("write_report"),
     log:
         at("logs", "write_report.log"),
     benchmark:

@@ -2,7 +2,7 @@
 
 from mosaicmr.evaluation.feature_set import load_features
 from mosaicmr.evaluation.intervals import metric_table
-from mosaicmr.evaluation.memorisation import measure_novelty
+from mosaicmr.evaluation.memorisation import measure_memorisation
 from mosaicmr.io import save_table
 from mosaicmr.stage import stage
 
@@ -13,7 +13,7 @@ def main(snakemake) -> None:
     synthetic = None
     if snakemake.wildcards.subset != "floor":
         synthetic = load_features(files.synthetic_features, files.synthetic_table)
-    row, neighbours = measure_novelty(synthetic, real, params.bootstrap, params.seed)
+    row, neighbours = measure_memorisation(synthetic, real, params.bootstrap, params.seed)
     save_table(snakemake.output.metrics, metric_table([row]))
     save_table(snakemake.output.neighbours, neighbours)
 

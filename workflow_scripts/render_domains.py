@@ -5,21 +5,22 @@ import numpy as np
 from mosaicmr.device import choose_device
 from mosaicmr.io import create_arrays
 from mosaicmr.stage import stage
-from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_partitions
+from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, render_domains
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
-    layouts = Layouts.load(files.layouts, files.table, params.domains)
+    layouts = Layouts.open(files.layouts)
     embeddings = Embeddings.load(files.embeddings, files.prompts)
     sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    load_expert = expert_loader(files.adapters, params.base, params.modalities, device)
+    load_expert = expert_loader(files.adapters, params.base, layouts.header.modalities, device)
     shape = (len(layouts), len(layouts.names), *layouts.source.shape[1:])
-    with create_arrays(snakemake.output.partitions, {"partitions": (np.float16, shape)}) as arrays:
+    arrays = {"renderings": (np.float16, shape)}
+    with create_arrays(snakemake.output.renderings, arrays, layouts.header.metadata) as filled:
         start = Start.of(params.variant, layouts)
-        synthesize_partitions(sampler, layouts, load_expert, start, arrays["partitions"])
+        render_domains(sampler, layouts, load_expert, start, filled["renderings"])
 
 
 if "snakemake" in globals():
