@@ -42,7 +42,7 @@ class UNetSettings:
     batch_size: int
     learning_rate: float
     dropout: float
-    average: float
+    ema_decay: float
     tumour_weight: float
     timestep_shift: float
     checkpoint_every: int
@@ -161,7 +161,7 @@ def train_unet(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
-        update_average(averaged, unet, settings.average, step + 1)
+        update_average(averaged, unet, settings.ema_decay, step + 1)
         recent.append(loss.item())
         journal.report(step + 1, recent[-1], {"loss": recent[-1]})
         if (step + 1) % RECORD_EVERY == 0:

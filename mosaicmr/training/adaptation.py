@@ -29,11 +29,11 @@ WEIGHT_DECAY = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationSettings(TrainingSettings):
-    """What config keys `adaptation.*` say. average: decay of the moving average of the weights, from 0 to 1."""
+    """Config keys `adaptation.*`. ema_decay: of the moving average of the weights, from 0 to 1."""
 
     section: ClassVar[str] = "adaptation"
 
-    average: float
+    ema_decay: float
 
     @property
     def title(self) -> str:
@@ -82,7 +82,7 @@ def adapt(
         for name, weight in network.named_parameters()
     }
     trainee = Trainee(
-        unet, optimizer, tensors, after_step=lambda done: update_average(averaged, unet, settings.average, done)
+        unet, optimizer, tensors, after_step=lambda done: update_average(averaged, unet, settings.ema_decay, done)
     )
     return averaged, train(trainee, schedule, slices, settings, checkpoint, dtype, journal, limit)
 

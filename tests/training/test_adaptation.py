@@ -28,7 +28,7 @@ SETTINGS = AdaptationSettings(
     steps=6,
     batch_size=4,
     learning_rate=1e-3,
-    average=0.9,
+    ema_decay=0.9,
     prompt_dropout=0.2,
     layout_dropout=0.2,
     checkpoint_every=2,
@@ -133,7 +133,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(base, tmp_path, monkeypat
         kill_in_step(patched, 5)
         with pytest.raises(Killed):
             run(base, tmp_path)
-    settings = dataclasses.replace(SETTINGS, average=0.5)
+    settings = dataclasses.replace(SETTINGS, ema_decay=0.5)
     run(base, tmp_path, settings)
     run(base, tmp_path / "fresh", settings)
     assert contents(tmp_path) == contents(tmp_path / "fresh")
