@@ -117,7 +117,7 @@ def pretrain(
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
     codec, curves = _fit_codec(shards, settings, seed, work, device, progress_folder)
     scale = fit_appearance(seen_in("unet", shards, settings.banks), settings.banks)
-    reader = _prompt_reader(encode_text, settings.reader, seed, work)
+    reader = _prompt_reader(encode_text, settings.reader, seed, work, progress_folder)
     material = Material(shards, settings.banks, codec, scale, encode_text, seed, work)
 
     def train(name: str, unet_settings: UNetSettings, unet: RegionalUNet | None, free_looks: float) -> RegionalUNet:
@@ -165,11 +165,14 @@ def _fit_codec(
     return codec, {"autoencoder": curve, "decoder": decoder_curve}
 
 
-def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> FittedReader:
+def _prompt_reader(
+    encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path, progress_folder: Path | None
+) -> FittedReader:
     """The reader, trained once: a pretraining that was killed finds it in `work`."""
     path = work / "prompt_reader.safetensors"
     if not path.exists():
-        fitted = fit_reader(encode_text, settings, MODALITIES, seed)
+        with _journal("reader", progress_folder) as journal:
+            fitted = fit_reader(encode_text, settings, MODALITIES, seed, work / "reader.safetensors", journal)
         accuracy = {name: str(getattr(fitted, name)) for name in ("brightness", "texture")}
         save_arrays(path, {name: weight.numpy() for name, weight in fitted.reader.named_buffers()}, accuracy)
     weights = {name: torch.from_numpy(value) for name, value in load_arrays(path).items()}
