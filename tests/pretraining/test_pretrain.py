@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 
 from mosaicmr.diffusion.base import load_codec, load_unet
 from mosaicmr.diffusion.look_reader import LookReader
-from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.unet import pool_prompt
 from mosaicmr.errors import InputError
@@ -20,6 +19,7 @@ from mosaicmr.io import load_arrays
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.pretraining.autoencoder import AutoencoderSettings, train_autoencoder
 from mosaicmr.pretraining.bank import BankSettings, build_bank, load_bank, simulate_shard
+from mosaicmr.pretraining.codec import fit_patch_transform
 from mosaicmr.pretraining.decoder import DecoderSettings
 from mosaicmr.pretraining.pretrain import PretrainingSettings, RefinementSettings, pretrain, settings_from
 from mosaicmr.pretraining.prompt_reader import ReaderSettings
