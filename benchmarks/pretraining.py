@@ -22,23 +22,17 @@ from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import load_arrays
 from mosaicmr.pretraining.bank import BankSettings, simulate_shard
 from mosaicmr.pretraining.pretrain import settings_from
-from mosaicmr.pretraining.unet import (
-    RECORD_EVERY,
-    build_schedule,
-    build_unet,
-    spread_prompts,
-    training_loss,
-)
+from mosaicmr.pretraining.unet import build_schedule, build_unet, spread_prompts, training_loss
 from mosaicmr.pretraining.unet_sets import join_shards
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy
-from mosaicmr.training.finetuning import OneOptimizer
-from mosaicmr.training.muon import UNET_ENDS, MuonWithAdamW
+from mosaicmr.training.averaging import WEIGHT_DECAY
+from mosaicmr.training.optimizers import UNET_ENDS, MuonWithAdamW, OneOptimizer
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 SEED = 1
 WARMUP = 50
-WEIGHT_DECAY = 1e-2
+AVERAGED = 25  # steps whose mean loss is printed
 
 
 def measure_simulation(banks: dict[str, BankSettings], slices: int, repeats: int) -> pd.DataFrame:
@@ -90,7 +84,7 @@ def compare_optimizers(folder: Path, steps: int, rates: dict[str, float]) -> pd.
             optimizer.step()
             records.append((name, step + 1, loss.item(), time.monotonic() - began))
     table = pd.DataFrame(records, columns=["optimizer", "step", "loss", "seconds"])
-    table["up_to_step"] = np.ceil(table["step"] / RECORD_EVERY).astype(int) * RECORD_EVERY
+    table["up_to_step"] = np.ceil(table["step"] / AVERAGED).astype(int) * AVERAGED
     grouped = table.groupby(["up_to_step", "optimizer"], sort=False)
     return grouped.agg(loss=("loss", "mean"), seconds_per_step=("seconds", "median")).unstack()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from mosaicmr.diffusion.base import load_codec, load_noise_schedule, load_unet
@@ -34,6 +35,8 @@ def test_all_its_weights_are_in_16_bit(part: str) -> None:
 def test_it_has_the_curve_of_each_training(name: str) -> None:
     curve = pd.read_parquet(BASE / "training" / f"{name}.parquet")
     assert curve["step"].is_monotonic_increasing and len(curve) > 10
+    settings = yaml.safe_load((CHECKOUT / "config" / "config.yaml").read_text())["pretrain"][name]
+    assert curve["step"].iloc[0] >= 1 and curve["step"].iloc[-1] == settings["steps"]
 
 
 def test_the_published_figures_are_of_this_base() -> None:

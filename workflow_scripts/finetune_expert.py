@@ -14,8 +14,9 @@ from mosaicmr.partition.domains import load_domains
 from mosaicmr.stage import stage
 from mosaicmr.training.batches import ExpertSettings
 from mosaicmr.training.checkpoint import Checkpoint
-from mosaicmr.training.experts import describe_expert, finetune, no_history
+from mosaicmr.training.experts import describe_expert, finetune
 from mosaicmr.training.finetuning import training_fingerprint
+from mosaicmr.training.loop import no_history
 from mosaicmr.training.training_set import Prompts, Shard, domain_id, load_training_slices
 
 logger = logging.getLogger("mosaicmr.finetune_expert")

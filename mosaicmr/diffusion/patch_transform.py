@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-
-BACKGROUND = 5  # of 255: patches with a darker pixel say nothing about tissue and would swamp the statistics
-MAX_PATCHES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,19 +46,3 @@ class PatchTransform:
         synthesis = (self.components * self.deviations[:, None]).T.to(latents)
         patches = F.conv2d(latents, synthesis[:, :, None, None])
         return F.pixel_shuffle(patches, self.side)
-
-
-def fit_patch_transform(images: np.ndarray, channels: int, side: int) -> PatchTransform:
-    """The first `channels` uncentred principal components of the tissue patches of slices uint8 [n, M, H, W].
-
-    At most a million patches count, taken evenly over the slices.
-    """
-    pixels = torch.from_numpy(images).reshape(-1, 1, *images.shape[2:])
-    every = max(1, pixels.shape[0] * pixels.shape[2] * pixels.shape[3] // (side**2 * MAX_PATCHES))
-    patches = F.pixel_unshuffle(pixels[::every], side).permute(0, 2, 3, 1).reshape(-1, side**2)
-    patches = patches[patches.amin(1) > BACKGROUND].double() / 255 * 2 - 1
-    power, components = torch.linalg.eigh(patches.T @ patches / len(patches))
-    kept = components.flip(1)[:, :channels].T
-    largest = kept.gather(1, kept.abs().argmax(1, keepdim=True))
-    kept = kept * largest.sign()  # eigenvectors come with either sign
-    return PatchTransform(kept.float().contiguous(), power.flip(0)[:channels].sqrt().float())

@@ -12,13 +12,15 @@ from monai.losses.ssim_loss import SSIMLoss
 
 from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.monitoring.journal import Journal
+from mosaicmr.pretraining.trainings import train_resumably
 from mosaicmr.seeds import torch_generator
-from mosaicmr.training.rates import cosine_rate, load_checkpoint, require_finite, save_checkpoint, set_rate
+from mosaicmr.training.loop import Trainee
+from mosaicmr.training.optimizers import OneOptimizer
 
 UNSHUFFLE = 2  # folding 2x2 pixels into channels quarters the cost of the layers at full resolution
 INITIAL_LOG_VARIANCE = -6.0
 SSIM_WEIGHT = 0.1
-RECORD_EVERY = 50  # steps
+WARMUP = 100  # steps
 SSIM_EVERY = 4  # one image in so many of a batch: SSIM costs more than the networks do
 
 
@@ -69,34 +71,28 @@ def train_autoencoder(
 ) -> tuple[AutoencoderKL, pd.DataFrame]:
     """Train on single modalities of slices what the patch transform misses; resumes from `checkpoint`.
 
-    images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its curve (step, loss, its parts, seconds).
+    images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its history, with the loss's parts.
     Loss, on the reconstruction of a posterior sample: L1 of the pixels and of their differences to the next pixel,
     which keeps edges sharp, one minus SSIM, and the weighted KL divergence of each latent value.
     Raises InputError if it is no longer finite.
     """
     torch.manual_seed(seed)
     model = build_autoencoder(settings).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
-    first, curve = load_checkpoint(checkpoint, {"autoencoder": model}, {"adamw": optimizer})
-    before = curve[-1]["seconds"] if curve else 0.0
-    journal.begin(settings.steps, first)
-    for step in range(first, settings.steps):
-        set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
-        generator = torch_generator(seed, "autoencoder", step)
+
+    def loss(done: int) -> tuple[torch.Tensor, dict[str, float]]:
+        generator = torch_generator(seed, "autoencoder", done)
         batch = draw_modalities(images, settings.batch_size, generator).to(device)
-        loss, parts = _loss(model, transform, batch, settings.kl_weight, generator)
-        require_finite(loss.item(), step, "autoencoder", settings.learning_rate)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        journal.report(step + 1, loss.item(), parts)
-        if step % RECORD_EVERY == 0 or step == settings.steps - 1:
-            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": before + journal.seconds})
-        if (step + 1) % settings.checkpoint_every == 0:
-            journal.flush()
-            save_checkpoint(checkpoint, step + 1, {"autoencoder": model}, {"adamw": optimizer}, curve)
-    return model.eval(), pd.DataFrame(curve)
+        return _loss(model, transform, batch, settings.kl_weight, generator)
+
+    trainee = Trainee(
+        title="the base's autoencoder",
+        weights=list(model.parameters()),
+        optimizer=OneOptimizer(torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)),
+        tensors=model.state_dict(),
+        loss=loss,
+    )
+    history = train_resumably("autoencoder", trainee, settings, WARMUP, seed, checkpoint, journal)
+    return model.eval(), history
 
 
 def draw_modalities(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:

@@ -14,9 +14,14 @@ import torch
 
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.monitoring.journal import Journal
-from mosaicmr.pretraining.autoencoder import RECORD_EVERY, draw_modalities, reconstruction_loss
+from mosaicmr.pretraining.autoencoder import draw_modalities, reconstruction_loss
+from mosaicmr.pretraining.trainings import train_resumably
 from mosaicmr.seeds import torch_generator
-from mosaicmr.training.rates import cosine_rate, load_checkpoint, require_finite, save_checkpoint, set_rate
+from mosaicmr.training.checkpoint import named_tensors
+from mosaicmr.training.loop import Trainee
+from mosaicmr.training.optimizers import OneOptimizer
+
+WARMUP = 20  # steps
 
 
 @dataclass(frozen=True)
@@ -45,38 +50,32 @@ def train_decoder(
 ) -> pd.DataFrame:
     """Train the codec's decoder on single modalities of slices; changes `codec`, and resumes from `checkpoint`.
 
-    images: uint8 [n, M, H, W], 0 to 255. Returns the curve (step, loss, its parts, seconds). The loss is that of the
+    images: uint8 [n, M, H, W], 0 to 255. Returns the history, with the loss's parts. The loss is that of the
     autoencoder's own training without the KL divergence, on noisy posterior means. Raises InputError if it is no longer
     finite.
     """
     autoencoder = codec.autoencoder.to(device)
     modules = {"decoder": autoencoder.decoder.train(), "post_quant_conv": autoencoder.post_quant_conv}
     weights = [weight for module in modules.values() for weight in module.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=1e-4)
-    first, curve = load_checkpoint(checkpoint, modules, {"adamw": optimizer})
-    before = curve[-1]["seconds"] if curve else 0.0
-    journal.begin(settings.steps, first)
-    for step in range(first, settings.steps):
-        set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=20))
-        generator = torch_generator(seed, "decoder", step)
+
+    def loss(done: int) -> tuple[torch.Tensor, dict[str, float]]:
+        generator = torch_generator(seed, "decoder", done)
         batch = draw_modalities(images, settings.batch_size, generator).to(device)
         latents = add_noise(codec.encode(batch)[0], settings.noise, generator)
         with torch.autocast(batch.device.type, torch.bfloat16):
             decoded = codec.decode_raw(latents)
-        loss, parts = reconstruction_loss(decoded, batch)
-        require_finite(loss.item(), step, "decoder", settings.learning_rate)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        journal.report(step + 1, loss.item(), parts)
-        if step % RECORD_EVERY == 0 or step == settings.steps - 1:
-            curve.append({"step": step, "loss": loss.item(), **parts, "seconds": before + journal.seconds})
-        if (step + 1) % settings.checkpoint_every == 0:
-            journal.flush()
-            save_checkpoint(checkpoint, step + 1, modules, {"adamw": optimizer}, curve)
+        return reconstruction_loss(decoded, batch)
+
+    trainee = Trainee(
+        title="the base's decoder",
+        weights=weights,
+        optimizer=OneOptimizer(torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=1e-4)),
+        tensors=named_tensors(modules),
+        loss=loss,
+    )
+    history = train_resumably("decoder", trainee, settings, WARMUP, seed, checkpoint, journal)
     autoencoder.eval()
-    return pd.DataFrame(curve)
+    return history
 
 
 def add_noise(latents: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:

@@ -5,17 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from mosaicmr.diffusion.base_kind import FACTS
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.model_files import seal_facts
-from mosaicmr.diffusion.patch_transform import PatchTransform, fit_patch_transform
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.text import BUNDLED_ENCODER, TextEncoder
 from mosaicmr.errors import InputError
@@ -23,6 +20,7 @@ from mosaicmr.io import load_arrays, load_metadata, save_arrays, save_json, save
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.pretraining.autoencoder import UNSHUFFLE, AutoencoderSettings, train_autoencoder
 from mosaicmr.pretraining.bank import BankSettings, build_bank, load_bank
+from mosaicmr.pretraining.codec import fit_patch_transform, normalised_codec
 from mosaicmr.pretraining.decoder import DecoderSettings, train_decoder
 from mosaicmr.pretraining.prompt_reader import FittedReader, ReaderSettings, fit_reader
 from mosaicmr.pretraining.unet import UNetSettings, build_schedule, start_unet, train_unet
@@ -117,7 +115,7 @@ def pretrain(
     shards = {name: build_bank(anatomy, bank, seed, work / name) for name, bank in settings.banks.items()}
     codec, curves = _fit_codec(shards, settings, seed, work, device, progress_folder)
     scale = fit_looks(seen_in("unet", shards, settings.banks), settings.banks)
-    reader = _prompt_reader(encode_text, settings.reader, seed, work)
+    reader = _prompt_reader(encode_text, settings.reader, seed, work, progress_folder)
     material = Material(shards, settings.banks, codec, scale, encode_text, seed, work)
 
     def train(name: str, unet_settings: UNetSettings, unet: RegionalUNet | None, free_looks: float) -> RegionalUNet:
@@ -165,11 +163,14 @@ def _fit_codec(
     return codec, {"autoencoder": curve, "decoder": decoder_curve}
 
 
-def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path) -> FittedReader:
+def _prompt_reader(
+    encode_text: TextEncoder, settings: ReaderSettings, seed: int, work: Path, progress_folder: Path | None
+) -> FittedReader:
     """The reader, trained once: a pretraining that was killed finds it in `work`."""
     path = work / "prompt_reader.safetensors"
     if not path.exists():
-        fitted = fit_reader(encode_text, settings, MODALITIES, seed)
+        with _journal("reader", progress_folder) as journal:
+            fitted = fit_reader(encode_text, settings, MODALITIES, seed, work / "reader.safetensors", journal)
         accuracy = {name: str(getattr(fitted, name)) for name in ("brightness", "texture")}
         save_arrays(path, {name: weight.numpy() for name, weight in fitted.reader.named_buffers()}, accuracy)
     weights = {name: torch.from_numpy(value) for name, value in load_arrays(path).items()}
@@ -181,23 +182,6 @@ def _prompt_reader(encode_text: TextEncoder, settings: ReaderSettings, seed: int
 
 def _journal(name: str, folder: Path | None) -> Journal:
     return Journal(name, folder / f"{name}.json" if folder else None)
-
-
-@torch.no_grad()
-def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, images: np.ndarray) -> Codec:
-    """The codec whose latents have zero mean and, over all channels, unit variance on slices uint8 [n, M, H, W].
-
-    A channel's standard deviation is proportional to the root of its component's in the pixels. Diffusion then settles
-    what matters most first, as it does in images; with equal variances, fine detail would weigh as much as the tissue
-    it sits in (compare Skorokhodov et al., ICML 2025, on latents with too much high frequency).
-    """
-    channels = transform.channels
-    raw = Codec(autoencoder, UNSHUFFLE, 1, torch.zeros(channels), torch.ones(channels), transform)
-    batches = [torch.from_numpy(images[i : i + 16]).float() / 255 for i in range(0, len(images), 16)]
-    latents = torch.cat([raw.encode(batch)[0].cpu() for batch in batches])
-    latents = latents.reshape(-1, channels, *latents.shape[2:])
-    weights = transform.deviations.sqrt() / transform.deviations.mean().sqrt()
-    return replace(raw, mean=latents.mean((0, 2, 3)), std=latents.std((0, 2, 3)) / weights)
 
 
 def fit_looks(paths: Mapping[str, list[Path]], banks: Mapping[str, BankSettings]) -> LookScale:

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,18 +18,22 @@ from torch.func import functional_call
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.look_reader import SIZES, LookReader
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
+from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import WHOLE
+from mosaicmr.pretraining.trainings import train_resumably
 from mosaicmr.prompts.looks import SHADES, TEXTURES, Look
 from mosaicmr.prompts.templates import SliceFacts, looks_of, write_prompt
 from mosaicmr.seeds import numpy_generator, torch_generator
 from mosaicmr.stage import progress
-from mosaicmr.training.rates import cosine_rate, require_finite, set_rate
+from mosaicmr.training.loop import Trainee
+from mosaicmr.training.optimizers import OneOptimizer
 
 logger = logging.getLogger(__name__)
 
 HELD_OUT = 0.1  # of the prompts, to measure the reader on
 NO_LOOK = 0.15  # probability that nothing is said of a class or, apart from that, of it in one modality
 ENCODED = 512  # prompts between two reports
+WARMUP = 20  # steps
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class ReaderSettings:
     steps: int
     batch_size: int
     learning_rate: float
+    checkpoint_every: int
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,17 @@ def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[st
 
 
 def fit_reader(
-    encode_text: TextEncoder, settings: ReaderSettings, modalities: Sequence[str], seed: int
+    encode_text: TextEncoder,
+    settings: ReaderSettings,
+    modalities: Sequence[str],
+    seed: int,
+    checkpoint: Path | None = None,
+    journal: Journal | None = None,
 ) -> FittedReader:
-    """Train a reader of `modalities` on prompts written for it. Raises InputError if the loss is no longer finite."""
+    """Train a reader of `modalities` on prompts written for it; resumes from `checkpoint`.
+
+    Raises InputError if the loss is no longer finite.
+    """
     generator = numpy_generator(seed, "prompt reader")
     drawn = [draw_labelled_prompt(generator, modalities) for _ in range(settings.prompts)]
     parts = [drawn[start : start + ENCODED] for start in range(0, len(drawn), ENCODED)]
@@ -111,30 +125,43 @@ def fit_reader(
     said = torch.from_numpy(np.stack([answers for _, answers in drawn]))
     held_out = max(1, round(HELD_OUT * settings.prompts))
     reader = LookReader(states.shape[-1], len(modalities))
-    _train(reader, states[held_out:], mask[held_out:], said[held_out:], settings, seed)
+    examples = states[held_out:], mask[held_out:], said[held_out:]
+    _train(reader, examples, settings, seed, checkpoint, journal or Journal("reader"))
     brightness, texture = _accuracy(reader, states[:held_out], mask[:held_out], said[:held_out])
     logger.info("the reader is right on %.3f of brightness words, %.3f of texture words", brightness, texture)
     return FittedReader(reader, brightness, texture)
 
 
-def _train(reader: LookReader, states: Tensor, mask: Tensor, said: Tensor, settings: ReaderSettings, seed: int) -> None:
-    """Train a reader from random weights; changes its buffers."""
+def _train(
+    reader: LookReader,
+    examples: tuple[Tensor, Tensor, Tensor],
+    settings: ReaderSettings,
+    seed: int,
+    checkpoint: Path | None,
+    journal: Journal,
+) -> None:
+    """Train a reader from random weights on states, mask and answers; changes its buffers."""
+    states, mask, said = examples
     generator = torch_generator(seed, "prompt reader")
     weights = {name: nn.Parameter(_start(name, buffer, generator)) for name, buffer in reader.named_buffers()}
-    optimizer = torch.optim.AdamW(weights.values(), settings.learning_rate)
-    steps = range(settings.steps)
-    for step in progress(steps, len(steps), "training the prompts' reader"):
-        set_rate(optimizer, cosine_rate(step, settings.steps, settings.learning_rate, warmup=20))
-        rows = torch.randint(len(states), (settings.batch_size,), generator=generator)
+    # All at once, so that a resumed training sees the batches that it would have seen.
+    batches = torch.randint(len(states), (settings.steps, settings.batch_size), generator=generator)
+
+    def loss(done: int) -> tuple[Tensor, dict[str, float]]:
+        rows = batches[done]
         longest = int(mask[rows].sum(1).max())
         logits = functional_call(reader, weights, (states[rows, :longest].float(), mask[rows, :longest]))
         questions = zip(logits.split(SIZES, -1), said[rows].unbind(-1), strict=True)
-        loss = sum(_loss(*question) for question in questions)
-        require_finite(loss.item(), step, "reader", settings.learning_rate)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(weights.values(), 1.0)
-        optimizer.step()
+        return sum(_loss(*question) for question in questions), {}
+
+    trainee = Trainee(
+        title="the base's prompt reader",
+        weights=list(weights.values()),
+        optimizer=OneOptimizer(torch.optim.AdamW(weights.values(), settings.learning_rate)),
+        tensors=weights,
+        loss=loss,
+    )
+    train_resumably("reader", trainee, settings, WARMUP, seed, checkpoint, journal)
     reader.load_state_dict({name: weight.detach() for name, weight in weights.items()})
 
 

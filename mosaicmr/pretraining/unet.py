@@ -4,12 +4,10 @@ Hidden weight matrices are trained by Muon (Jordan et al. 2024), scaled to AdamW
 do: on a CPU that can afford a few thousand steps it is worth more than anything else (benchmarks/README.md).
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -19,12 +17,12 @@ from mosaicmr.diffusion.look_reader import LOOKS, LookReader
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
 from mosaicmr.monitoring.journal import Journal
+from mosaicmr.pretraining.trainings import train_resumably
 from mosaicmr.seeds import torch_generator
-from mosaicmr.training.muon import UNET_ENDS, MuonWithAdamW
-from mosaicmr.training.rates import cosine_rate, load_checkpoint, require_finite, save_checkpoint, update_average
+from mosaicmr.training.averaging import averaged_trainee
 
 WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
-RECORD_EVERY = 25  # steps
+WARMUP = 100  # steps
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class UNetSettings:
     batch_size: int
     learning_rate: float
     dropout: float
-    average: float
+    ema_decay: float
     tumour_weight: float
     timestep_shift: float
     checkpoint_every: int
@@ -139,38 +137,21 @@ def train_unet(
     """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
     journal: its name is the training's, as in the config's `pretrain`: each draws slices and noise of its own.
-    Returns the exponential moving average of the weights (Karras et al., CVPR 2024, use it in the same place) and the
-    curve (step, loss, seconds; seconds of all sittings together).
-    Raises InputError if the loss is no longer finite.
+    Returns the exponential moving average of the weights, frozen (Karras et al., CVPR 2024, use it in the same place),
+    and the history. Raises InputError if the loss is no longer finite.
     """
-    unet = unet.to(device).train()
-    averaged = copy.deepcopy(unet).eval()
-    choose_attention(unet, torch.device(device), torch.bfloat16)
-    optimizer = MuonWithAdamW(unet, UNET_ENDS, settings.learning_rate, weight_decay=1e-2)
+    unet = unet.to(device)
     schedule = build_schedule()
-    modules = {"unet": unet, "averaged": averaged}
-    first, curve = load_checkpoint(checkpoint, modules, optimizer.parts)
-    recent, before = [], curve[-1]["seconds"] if curve else 0.0
-    journal.begin(settings.steps, first)
-    for step in range(first, settings.steps):
-        optimizer.set_rate(cosine_rate(step, settings.steps, settings.learning_rate, warmup=100))
-        generator = torch_generator(seed, journal.name, step)
-        loss = training_loss(unet, schedule, _draw(sets, settings, generator), settings, generator, device)
-        require_finite(loss.item(), step, journal.name, settings.learning_rate)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
-        update_average(averaged, unet, settings.average, step + 1)
-        recent.append(loss.item())
-        journal.report(step + 1, recent[-1], {"loss": recent[-1]})
-        if (step + 1) % RECORD_EVERY == 0:
-            curve.append({"step": step + 1, "loss": float(np.mean(recent)), "seconds": before + journal.seconds})
-            recent = []
-        if (step + 1) % settings.checkpoint_every == 0:
-            journal.flush()
-            save_checkpoint(checkpoint, step + 1, modules, optimizer.parts, curve)
-    return averaged, pd.DataFrame(curve, columns=["step", "loss", "seconds"])
+
+    def loss(done: int) -> tuple[torch.Tensor, dict[str, float]]:
+        generator = torch_generator(seed, journal.name, done)
+        drawn = _draw(sets, settings, generator)
+        return training_loss(unet, schedule, drawn, settings, generator, device), {}
+
+    title = f"the base's {journal.name}"
+    averaged, trainee = averaged_trainee(title, unet, loss, settings.learning_rate, settings.ema_decay)
+    choose_attention(unet, torch.device(device), torch.bfloat16)
+    return averaged, train_resumably(journal.name, trainee, settings, WARMUP, seed, checkpoint, journal)
 
 
 def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Generator) -> tuple[UNetData, int]:

@@ -4,7 +4,6 @@ For cohorts whose contrast is far from the simulated one. All weights are traine
 and of every domain; what is kept is the moving average of the weights.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,27 +16,25 @@ from torch import Tensor
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.errors import InputError
 from mosaicmr.monitoring.journal import Journal
+from mosaicmr.training.averaging import averaged_trainee
 from mosaicmr.training.batches import TrainingSettings, even_weights
 from mosaicmr.training.checkpoint import Checkpoint
-from mosaicmr.training.finetuning import Trainee, final_loss, train
-from mosaicmr.training.muon import UNET_ENDS, MuonWithAdamW
-from mosaicmr.training.rates import update_average
+from mosaicmr.training.finetuning import cohort_loss
+from mosaicmr.training.loop import final_loss, train
 from mosaicmr.training.training_set import TrainingSlices
-
-WEIGHT_DECAY = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationSettings(TrainingSettings):
-    """What config keys `adaptation.*` say. average: decay of the moving average of the weights, from 0 to 1."""
+    """Config keys `adaptation.*`. ema_decay: of the moving average of the weights, from 0 to 1."""
 
     section: ClassVar[str] = "adaptation"
 
-    average: float
+    ema_decay: float
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The network in training, in words."""
         return "the base model"
 
     @property
@@ -62,29 +59,20 @@ def adapt(
 ) -> tuple[UNet2DConditionModel, pd.DataFrame]:
     """Fine-tune all weights of a loaded U-Net, which is changed, by Muon and AdamW as its pretraining did.
 
-    slices: of `load_adaptation_slices`. The other arguments, the history and the errors are those of
-    `finetuning.train`; with a `limit` in seconds, `settings.steps` are the most that are taken.
-    Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and the history. Raises
-    InputError if there is no slice.
+    slices: of `load_adaptation_slices`. dtype: of matrix products; weights stay in float32. The other arguments, the
+    history and the errors are those of `loop.train`; with a `limit` in seconds, `settings.steps` are the most that are
+    taken. Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and the history.
+    Raises InputError if there is no slice.
     """
     if not len(slices):
         raise InputError(
             "No training patient has a slice to adapt the base to: set adaptation.steps to 0, or lower "
             "cohort.min_tumour_area."
         )
-    averaged = copy.deepcopy(unet).requires_grad_(False).eval()
-    unet.requires_grad_(True).train()
+    loss = cohort_loss(unet, schedule, slices, settings, dtype)
+    averaged, trainee = averaged_trainee(settings.title, unet, loss, settings.learning_rate, settings.ema_decay)
     choose_attention(unet, unet.device, dtype)
-    optimizer = MuonWithAdamW(unet, UNET_ENDS, settings.learning_rate, WEIGHT_DECAY)
-    tensors = {
-        f"{kind}/{name}": weight
-        for kind, network in (("trained", unet), ("averaged", averaged))
-        for name, weight in network.named_parameters()
-    }
-    trainee = Trainee(
-        unet, optimizer, tensors, after_step=lambda done: update_average(averaged, unet, settings.average, done)
-    )
-    return averaged, train(trainee, schedule, slices, settings, checkpoint, dtype, journal, limit)
+    return averaged, train(trainee, settings.plan, checkpoint, journal, limit)
 
 
 def describe_adaptation(slices: TrainingSlices, history: pd.DataFrame) -> dict[str, Any]:

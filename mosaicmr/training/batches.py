@@ -1,4 +1,4 @@
-"""What one training step on a cohort's slices sees.
+"""The batch of one training step on a cohort's slices.
 
 Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees
 what it would have seen.
@@ -15,12 +15,15 @@ from torch import Tensor
 
 from mosaicmr.diffusion.conditioning import encode_layout
 from mosaicmr.seeds import torch_generator
+from mosaicmr.training.loop import Plan
 from mosaicmr.training.training_set import TrainingSlices
+
+WARMUP = 0.1, 100  # the learning rate rises over this share of the steps, and over so many at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(ABC):
-    """What every training on a cohort's slices is told.
+    """Settings of every training on a cohort's slices.
 
     prompt_dropout, layout_dropout: probabilities. checkpoint_every: steps.
     """
@@ -36,9 +39,20 @@ class TrainingSettings(ABC):
     checkpoint_every: int
 
     @property
+    def plan(self) -> Plan:
+        """Length and learning rate of the training."""
+        return Plan(
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            warmup=max(1, min(WARMUP[1], round(WARMUP[0] * self.steps))),
+            rate_key=f"{self.section}.learning_rate",
+            checkpoint_every=self.checkpoint_every,
+        )
+
+    @property
     @abstractmethod
     def title(self) -> str:
-        """What is trained, in words."""
+        """The network in training, in words."""
 
     @property
     @abstractmethod
@@ -52,7 +66,7 @@ class TrainingSettings(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertSettings(TrainingSettings):
-    """What config keys `experts.*` say, for one expert.
+    """Config keys `experts.*`, for one expert.
 
     domain: a domain's name, or 'whole'; domain_id: its id, None for the whole slice. context_weight: weight in the loss
     of pixels outside the domain, where those inside have 1.
@@ -68,7 +82,7 @@ class ExpertSettings(TrainingSettings):
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The network in training, in words."""
         return f"the expert '{self.domain}'"
 
     @property
@@ -91,7 +105,7 @@ def even_weights(domains: Tensor, factor: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on.
+    """The examples of one step.
 
     latents, noise: float32 [b, C, h, w]; timesteps: int64 [b]; embeddings: float32 [b, L, D]; mask: uint8 [b, L];
     layout: float32 [b, 24, h, w]; weights: float32 [b, 1, h, w], of the loss.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -13,7 +12,9 @@ from mosaicmr.diffusion.adapters import trainable_parameters
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.training.batches import ExpertSettings
 from mosaicmr.training.checkpoint import Checkpoint
-from mosaicmr.training.finetuning import HISTORY, OneOptimizer, Trainee, final_loss, train
+from mosaicmr.training.finetuning import cohort_loss
+from mosaicmr.training.loop import Trainee, final_loss, train
+from mosaicmr.training.optimizers import OneOptimizer
 from mosaicmr.training.training_set import TrainingSlices
 
 
@@ -28,16 +29,18 @@ def finetune(
 ) -> pd.DataFrame:
     """Train `model` (see `add_adapter`) in place by AdamW, resuming from the checkpoint if it is this training's.
 
-    The other arguments, the history that is returned and the errors are those of `finetuning.train`.
+    slices: at least one. dtype: of matrix products; weights stay in float32. The other arguments, the history that is
+    returned and the errors are those of `loop.train`.
     """
     weights = trainable_parameters(model)
-    optimizer = OneOptimizer(torch.optim.AdamW(weights.values(), lr=settings.learning_rate))
-    return train(Trainee(model, optimizer, weights), schedule, slices, settings, checkpoint, dtype, journal)
-
-
-def no_history() -> pd.DataFrame:
-    """The history of an expert that had nothing to train on."""
-    return pd.DataFrame({"step": np.zeros(0, np.int64), **{name: np.zeros(0) for name in HISTORY}})
+    trainee = Trainee(
+        title=settings.title,
+        weights=list(weights.values()),
+        optimizer=OneOptimizer(torch.optim.AdamW(weights.values(), lr=settings.learning_rate)),
+        tensors=weights,
+        loss=cohort_loss(model, schedule, slices, settings, dtype),
+    )
+    return train(trainee, settings.plan, checkpoint, journal)
 
 
 def describe_expert(

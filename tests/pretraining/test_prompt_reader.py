@@ -6,9 +6,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from torch.func import functional_call
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.errors import InputError
+from mosaicmr.pretraining import prompt_reader
 from mosaicmr.pretraining.prompt_reader import ReaderSettings, draw_labelled_prompt, fit_reader
 from mosaicmr.prompts.looks import SHADES, TEXTURES
 from mosaicmr.prompts.templates import MODALITY_WORDS
@@ -51,17 +53,33 @@ def encode_words(prompts):
     return states, mask
 
 
+def test_a_reader_resumed_after_a_kill_is_the_same_and_takes_no_step_twice(tmp_path, monkeypatch):
+    settings = ReaderSettings(prompts=20, steps=5, batch_size=4, learning_rate=0.01, checkpoint_every=3)
+    taken = []
+
+    def read(*arguments):
+        taken.append(1)
+        return functional_call(*arguments)
+
+    monkeypatch.setattr(prompt_reader, "functional_call", read)
+    whole, resumed = (fit_reader(encode_words, settings, ["FLAIR"], 1, tmp_path / "reader.safetensors") for _ in "ab")
+    # A checkpoint after three of five steps is what a kill leaves.
+    assert len(taken) == 5 + 2
+    for name, tensor in whole.reader.named_buffers():
+        assert torch.equal(tensor, resumed.reader.get_buffer(name))
+
+
 def test_states_that_are_not_finite_end_the_training():
     def encode_as_nothing(prompts):
         return torch.full((len(prompts), 4, 8), float("nan")), torch.ones(len(prompts), 4, dtype=torch.uint8)
 
-    settings = ReaderSettings(prompts=10, steps=2, batch_size=4, learning_rate=0.01)
+    settings = ReaderSettings(prompts=10, steps=2, batch_size=4, learning_rate=0.01, checkpoint_every=2)
     with pytest.raises(InputError, match=r"nan in step 1 .*pretrain\.reader\.learning_rate"):
         fit_reader(encode_as_nothing, settings, ["FLAIR"], seed=1)
 
 
 def test_a_reader_learns_to_read_and_is_the_same_for_the_same_seed():
-    settings = ReaderSettings(prompts=600, steps=500, batch_size=32, learning_rate=0.003)
+    settings = ReaderSettings(prompts=600, steps=500, batch_size=32, learning_rate=0.003, checkpoint_every=500)
     fitted = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
     # By chance a third and a half.
     assert fitted.brightness > 0.9

@@ -19,7 +19,6 @@ from mosaicmr.training.adaptation import AdaptationSettings, adapt, describe_ada
 from mosaicmr.training.batches import draw_batch
 from mosaicmr.training.checkpoint import Checkpoint
 from mosaicmr.training.finetuning import training_fingerprint
-from mosaicmr.training.rates import update_average
 from mosaicmr.training.training_set import TrainingSlices
 
 MODALITIES = ["T1", "T2"]
@@ -28,7 +27,7 @@ SETTINGS = AdaptationSettings(
     steps=6,
     batch_size=4,
     learning_rate=1e-3,
-    average=0.9,
+    ema_decay=0.9,
     prompt_dropout=0.2,
     layout_dropout=0.2,
     checkpoint_every=2,
@@ -102,17 +101,6 @@ def test_the_loss_falls_on_a_few_slices_and_the_average_has_learnt_them(base):
     assert losses["adapted"] < 0.65 * losses["base"]
 
 
-def test_the_average_forgets_its_start_and_then_moves_by_its_decay():
-    slow, fast = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
-    for parameter in (*slow.parameters(), *fast.parameters()):
-        torch.nn.init.constant_(parameter, float(parameter is fast.weight))
-    update_average(slow, fast, decay=0.99, done=1)
-    assert slow.weight.item() == pytest.approx(0.9)
-    torch.nn.init.zeros_(slow.weight)
-    update_average(slow, fast, decay=0.99, done=100_000)
-    assert slow.weight.item() == pytest.approx(0.01)
-
-
 def test_a_killed_adaptation_resumes_and_ends_with_the_same_bytes(base, tmp_path, monkeypatch):
     whole = run(base, tmp_path / "whole")
     with monkeypatch.context() as patched:
@@ -133,7 +121,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(base, tmp_path, monkeypat
         kill_in_step(patched, 5)
         with pytest.raises(Killed):
             run(base, tmp_path)
-    settings = dataclasses.replace(SETTINGS, average=0.5)
+    settings = dataclasses.replace(SETTINGS, ema_decay=0.5)
     run(base, tmp_path, settings)
     run(base, tmp_path / "fresh", settings)
     assert contents(tmp_path) == contents(tmp_path / "fresh")
@@ -166,9 +154,9 @@ def test_a_limit_in_seconds_ends_the_training_with_its_rate_annealed(base):
     assert history["step"].tolist() == list(range(1, len(history) + 1))
     assert history["seconds"].iloc[-1] >= 4.0 > history["seconds"].iloc[-2]
     # After nine tenths of the time, the rate is what it is after nine tenths of the steps.
-    late = finetuning._rate(settings, 2000, 0.9)
-    assert late == finetuning._rate(settings, 90_000, 0.0) < 0.1 * settings.learning_rate
-    assert finetuning._rate(settings, 5, 0.9) < finetuning._rate(settings, 50, 0.9)  # still rising
+    late = settings.plan.rate(2000, 0.9)
+    assert late == settings.plan.rate(90_000) < 0.1 * settings.learning_rate
+    assert settings.plan.rate(5, 0.9) < settings.plan.rate(50, 0.9)  # still rising
 
 
 def test_an_adaptation_to_no_slice_is_refused(base):

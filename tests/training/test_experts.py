@@ -14,8 +14,9 @@ from mosaicmr.monitoring.journal import Journal
 from mosaicmr.training import finetuning
 from mosaicmr.training.batches import ExpertSettings, draw_batch
 from mosaicmr.training.checkpoint import Checkpoint
-from mosaicmr.training.experts import describe_expert, finetune, no_history
+from mosaicmr.training.experts import describe_expert, finetune
 from mosaicmr.training.finetuning import domain_loss, training_fingerprint
+from mosaicmr.training.loop import no_history
 from mosaicmr.training.training_set import TrainingSlices
 
 SETTINGS = ExpertSettings(

@@ -1,4 +1,4 @@
-"""Muon for a network's hidden layers and AdamW for the rest, behind one optimizer's face."""
+"""The optimizers of the trainings, behind one face: `set_rate`, `zero_grad`, `step`, and `parts` for checkpoints."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,23 @@ from torch import nn
 
 # A U-Net's input and output layers, which Muon is not for.
 UNET_ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")
+
+
+class OneOptimizer:
+    """One of PyTorch's optimizers behind the face of `MuonWithAdamW`."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self.zero_grad, self.step = optimizer.zero_grad, optimizer.step
+
+    def set_rate(self, rate: float) -> None:
+        """Give all parameters one learning rate."""
+        _set_rate(self._optimizer, rate)
+
+    @property
+    def parts(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimizer, as checkpoints keep it."""
+        return {"only": self._optimizer}
 
 
 class MuonWithAdamW:
@@ -29,8 +46,7 @@ class MuonWithAdamW:
     def set_rate(self, rate: float) -> None:
         """Give all parameters one learning rate."""
         for optimizer in (self._muon, self._adamw):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            _set_rate(optimizer, rate)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -50,3 +66,8 @@ class MuonWithAdamW:
     def parts(self) -> dict[str, torch.optim.Optimizer]:
         """Both optimizers, as checkpoints keep them."""
         return {"muon": self._muon, "adamw": self._adamw}
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,12 +1,12 @@
-"""The linear patch transform: a basis of patches, ordered by what it explains."""
+"""The fitted parts of the codec: a basis of patches, ordered by the share of the pixels that it explains."""
 
 import numpy as np
 import pytest
 import torch
 
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.patch_transform import fit_patch_transform
 from mosaicmr.pretraining.autoencoder import UNSHUFFLE, AutoencoderSettings, build_autoencoder
+from mosaicmr.pretraining.codec import fit_patch_transform
 
 
 @pytest.fixture
