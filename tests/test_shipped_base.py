@@ -18,7 +18,7 @@ MOST_BYTES = 40_000_000
 
 
 def test_it_loads_with_its_checksums_and_is_small() -> None:
-    assert load_codec(BASE).factor == 4
+    assert load_codec(BASE).downsampling == 4
     assert load_noise_schedule(BASE).config.rescale_betas_zero_snr
     assert load_unet(BASE, MODALITIES).config.modalities == len(MODALITIES)
     assert sum(path.stat().st_size for path in BASE.rglob("*") if path.is_file()) <= MOST_BYTES

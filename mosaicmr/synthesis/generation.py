@@ -76,7 +76,7 @@ class Sampler:
 
     def predictor(self, denoiser: Denoiser, expert: str, layouts: Layouts, rows: np.ndarray) -> Predictor:
         """The guided expert for some rows of the layouts; unguided means the empty prompt and a zero layout."""
-        channels = layouts.channels(self.codec.factor, rows)
+        channels = layouts.channels(self.codec.downsampling, rows)
         asked = self._condition(layouts.prompts(expert, rows), channels)
         nothing = self._condition([""] * len(rows), torch.zeros_like(channels))
         return guide(denoiser, asked, nothing, self.guidance_scale, GUIDANCE_RESCALE)
@@ -141,7 +141,7 @@ def _first_latents(
     """Latents [k, C, h, w] to depart from: the noised start, or noise alone."""
     modalities, height, width = layouts.source.shape[1:]
     codec = sampler.codec
-    shape = (modalities * codec.channels, height // codec.factor, width // codec.factor)
+    shape = (modalities * codec.channels, height // codec.downsampling, width // codec.downsampling)
     noise = draw_noise(sampler.seed, layouts.identifiers[rows], noise_label, shape).to(sampler.device)
     if start.images is None:
         return noise

@@ -84,9 +84,12 @@ class Layouts:
         """What the expert is asked for in these rows."""
         return self.table[f"prompt_{expert}"].iloc[rows].tolist()
 
-    def channels(self, factor: int, rows: np.ndarray) -> Tensor:
-        """Layout channels of these rows at the resolution of the latents, float32 [k, 24, H / factor, W / factor]."""
+    def channels(self, downsampling: int, rows: np.ndarray) -> Tensor:
+        """Layout channels of these rows at the resolution of the latents: float32 [k, 24, h, w].
+
+        downsampling: H / h, which is W / w.
+        """
         values = {tumour_class.name: tumour_class.value for tumour_class in TUMOUR_CLASSES}
         tumour = [values[name] for name in self.names if name in values]
-        encoded = encode_layout(self.domains[rows], tumour, len(self.names) - len(tumour), factor)
+        encoded = encode_layout(self.domains[rows], tumour, len(self.names) - len(tumour), downsampling)
         return torch.as_tensor(encoded, dtype=torch.float32)

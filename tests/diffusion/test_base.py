@@ -21,7 +21,7 @@ def test_a_bundled_base_gives_codec_and_schedule(base):
     assert load_noise_schedule(base).config.prediction_type == "v_prediction"
     codec = load_codec(base)
     mean, std = codec.encode(torch.rand(2, 3, 32, 32))
-    assert (codec.channels, codec.factor) == (2, 4)
+    assert (codec.channels, codec.downsampling) == (2, 4)
     assert mean.shape == std.shape == (2, 6, 8, 8)
     assert codec.decode(mean).shape == (2, 3, 32, 32)
 

@@ -21,7 +21,7 @@ def test_words_lie_on_the_pixels_of_their_class():
     domains = torch.zeros(1, 16, 16, dtype=torch.uint8)
     domains[:, 4:8, :8] = 2  # oedema covers whole latent pixels
     domains[:, 8:12, :2] = 3  # enhancing tumour covers half of one
-    layout = encode_layout(domains, [1, OEDEMA.value, ENHANCING.value], healthy=2, factor=4)
+    layout = encode_layout(domains, [1, OEDEMA.value, ENHANCING.value], healthy=2, downsampling=4)
     words = torch.zeros(1, CLASSES, len(MODALITIES), LOOKS)
     words[0, OEDEMA.value - 1, FLAIR, LEVELS.index("bright")] = 1.0
     words[0, ENHANCING.value - 1, T2, LEVELS.index("dark")] = 1.0
@@ -64,9 +64,9 @@ def test_a_word_changes_the_prediction_where_its_class_is_laid_out(base, monkeyp
 
     domains = torch.zeros(1, 32, 32, dtype=torch.uint8)
     domains[:, :16, :16] = 1
-    silent, bright = predictions(encode_layout(domains, [OEDEMA.value], healthy=1, factor=4))
+    silent, bright = predictions(encode_layout(domains, [OEDEMA.value], healthy=1, downsampling=4))
     assert not torch.allclose(silent, bright, atol=1e-4)
-    silent, bright = predictions(encode_layout(domains, [ENHANCING.value], healthy=1, factor=4))
+    silent, bright = predictions(encode_layout(domains, [ENHANCING.value], healthy=1, downsampling=4))
     torch.testing.assert_close(silent, bright)
 
 

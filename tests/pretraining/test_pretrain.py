@@ -86,7 +86,7 @@ def test_pretraining_writes_a_base_that_loads(pretrained: Path) -> None:
     base = pretrained / "base"
     codec = load_codec(base)
     unet = load_unet(base, ["T1ce", "FLAIR"])
-    assert (codec.channels, codec.factor) == (2, 4)
+    assert (codec.channels, codec.downsampling) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
     curves = {path.stem for path in (base / "training").iterdir()}
     assert curves == {"autoencoder", "decoder", "unet", "refinement"}

@@ -39,7 +39,7 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSlices:
+def smooth_slices(channels=4, width=384, downsampling=4, with_std=False) -> TrainingSlices:
     """Three slices of one grey each, which are easy to learn; their prompts are the rows 1 to 3 and 4 to 6."""
     generator = np.random.default_rng(0)
     greys = generator.normal(size=(3, channels, 1, 1)).astype(np.float16)
@@ -47,7 +47,7 @@ def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSl
     return TrainingSlices(
         mean=mean,
         std=np.full_like(mean, 0.1) if with_std else None,
-        domains=generator.integers(0, 4, (3, 8 * factor, 8 * factor), np.uint8),
+        domains=generator.integers(0, 4, (3, 8 * downsampling, 8 * downsampling), np.uint8),
         prompts=np.array([[1, 4], [2, 5], [3, 6]]),
         embeddings=generator.normal(size=(7, 6, width)).astype(np.float16),
         mask=np.ones((7, 6), np.uint8),
@@ -231,7 +231,7 @@ def test_an_expert_is_refused_on_every_base_but_its_own(base, tmp_path):
 
 
 def test_an_inflated_stable_diffusion_is_adapted_and_loaded_with_its_modalities(stable_diffusion, tmp_path):
-    slices = smooth_slices(channels=8, width=32, factor=2, with_std=True)
+    slices = smooth_slices(channels=8, width=32, downsampling=2, with_std=True)
     history = run(stable_diffusion, tmp_path, slices=slices)
     assert np.isfinite(history["loss"]).all()
     unet = load_unet(tmp_path, MODALITIES)

@@ -38,13 +38,13 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def training_slices(channels=4, width=384, factor=4, with_std=False):
+def training_slices(channels=4, width=384, downsampling=4, with_std=False):
     generator = np.random.default_rng(0)
     mean = generator.normal(size=(5, channels, 8, 8)).astype(np.float16)
     return TrainingSlices(
         mean=mean,
         std=np.full_like(mean, 0.1) if with_std else None,
-        domains=generator.integers(0, 4, (5, 8 * factor, 8 * factor), np.uint8),
+        domains=generator.integers(0, 4, (5, 8 * downsampling, 8 * downsampling), np.uint8),
         prompts=np.arange(5)[:, None] % 2 + 1,
         embeddings=generator.normal(size=(3, 6, width)).astype(np.float16),
         mask=np.ones((3, 6), np.uint8),
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(base, tmp
 
 
 def test_a_stable_diffusion_model_trains(stable_diffusion, tmp_path):
-    slices = training_slices(channels=8, width=32, factor=2, with_std=True)
+    slices = training_slices(channels=8, width=32, downsampling=2, with_std=True)
     settings = dataclasses.replace(SETTINGS, steps=2)
     expert, history, _ = train(stable_diffusion, tmp_path, settings, slices)
     assert np.isfinite(history["loss"]).all() and (tmp_path / WEIGHTS).is_file()
@@ -161,7 +161,7 @@ def test_the_loss_ignores_what_lies_outside_the_domain():
     domains = torch.zeros(2, 32, 32, dtype=torch.uint8)
     domains[0, :16] = 1
     domains[1] = 2
-    weights = dataclasses.replace(SETTINGS, context_weight=0.0).loss_weights(domains, factor=4)
+    weights = dataclasses.replace(SETTINGS, context_weight=0.0).loss_weights(domains, downsampling=4)
     assert weights.shape == (2, 1, 8, 8)
     prediction, target = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
     elsewhere = prediction + 100 * (weights == 0)
@@ -174,9 +174,9 @@ def test_context_counts_by_its_weight_and_borders_by_their_share_of_pixels():
     domains = torch.zeros(1, 8, 8, dtype=torch.uint8)
     domains[0, :, :2] = 3
     settings = dataclasses.replace(SETTINGS, domain_id=3, context_weight=0.2)
-    weights = settings.loss_weights(domains, factor=4)
+    weights = settings.loss_weights(domains, downsampling=4)
     torch.testing.assert_close(weights[0, 0], torch.tensor([[0.6, 0.2], [0.6, 0.2]]))
-    assert (dataclasses.replace(settings, domain_id=None).loss_weights(domains, factor=4) == 1).all()
+    assert (dataclasses.replace(settings, domain_id=None).loss_weights(domains, downsampling=4) == 1).all()
 
 
 def test_a_batch_depends_on_its_step_and_domain_alone():

@@ -56,7 +56,7 @@ def test_an_expert_gets_the_training_slices_with_its_domain_and_their_prompts(fi
     used = slices.embeddings[slices.prompts[:, 0], 0, 0].astype(int)
     assert [texts[row] for row in used] == ["oedema a", "oedema b"]
     assert len(slices.embeddings) == 3 and (slices.embeddings[0] == 0).all()  # the empty prompt and the two used
-    assert (slices.tumour_classes, slices.healthy, slices.factor) == ((1, 2), 1, 4)
+    assert (slices.tumour_classes, slices.healthy, slices.downsampling) == ((1, 2), 1, 4)
 
 
 def test_the_whole_slice_model_gets_every_training_slice(files):
