@@ -37,7 +37,7 @@ rule synthesize_partitions:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_partitions.py"
@@ -103,7 +103,7 @@ rule denoise_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(120),
     script:
         "../workflow_scripts/denoise_slices.py"
@@ -141,7 +141,7 @@ rule synthesize_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(120),
     script:
         "../workflow_scripts/synthesize_slices.py"
@@ -181,7 +181,7 @@ rule synthesize_jointly:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(12000),
+        mem_mb=growing(16000),  # the base's U-Net stays beside the experts' copies, 3.4 GB each for Stable Diffusion
         runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_jointly.py"

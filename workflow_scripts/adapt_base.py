@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mosaicmr.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.adapted import save_adapted
-from mosaicmr.diffusion.base import base_name, is_bundled, load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.io import save_table
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import load_domains
@@ -17,26 +17,25 @@ from mosaicmr.training.training_set import Prompts, Shard, load_adaptation_slice
 
 def main(snakemake) -> None:
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    model = params.base["model"]
     device = choose_device(params.device)
+    base = Base.open(params.base["model"], params.modalities, device)
     shards = [Shard(*paths) for paths in zip(files.latents, files.partitions, files.tables, strict=True)]
     prompts = Prompts(files.prompts, files.embeddings, files.embedding_table)
     domains, _ = load_domains(files.domains)
-    slices = load_adaptation_slices(shards, prompts, domains, with_std=not is_bundled(model))
+    slices = load_adaptation_slices(shards, prompts, domains, with_std=not base.bundled)
 
     settings = AdaptationSettings(
         seed=params.seed, checkpoint_every=snakemake.config["adaptation"]["checkpoint_every"], **params.settings
     )
     dtype = choose_training_dtype(params.base["precision"], device)
-    unet = load_unet(model, params.modalities, device)
+    unet = base.load_unet().to(device)
     fingerprint = training_fingerprint(unet, slices, settings, [params.code, str(device), str(dtype)])
     checkpoint = Checkpoint(Path(params.checkpoint), fingerprint)
     with Journal("base", params.progress, params.events) as journal:
-        schedule = load_noise_schedule(model)
-        adapted, history = adapt(unet, schedule, slices, settings, checkpoint, dtype, journal)
+        adapted, history = adapt(unet, base.schedule, slices, settings, checkpoint, dtype, journal)
         save_table(output.history, history)
         facts = describe_adaptation(slices, history)
-        save_adapted(adapted, Path(output.facts).parent, base_name(model), params.modalities, facts)
+        save_adapted(adapted, Path(output.facts).parent, base.name, params.modalities, facts)
     checkpoint.remove()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mosaicmr.device import choose_device
-from mosaicmr.diffusion.base import load_codec
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.io import load_arrays, load_table, save_arrays
 from mosaicmr.stage import stage
@@ -15,8 +15,8 @@ def main(snakemake) -> None:
     training = subjects.loc[subjects["split"] == "train", "subject"]
     rows = table.loc[table["subject"].isin(training), "row"].to_numpy(np.int32)
     images = load_arrays(files.slices, ["images"])["images"][rows]
-    codec = load_codec(params.model, choose_device(params.device))
-    mean, std = encode_slices(codec, images)
+    base = Base.open(params.model, device=choose_device(params.device))
+    mean, std = encode_slices(base.codec, images)
     save_arrays(snakemake.output[0], {"mean": mean, "std": std, "row": rows})
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mosaicmr.device import choose_device
+from mosaicmr.diffusion.base import Base
 from mosaicmr.io import create_arrays
 from mosaicmr.stage import stage
 from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_partitions
@@ -12,10 +13,11 @@ from mosaicmr.synthesis.inputs import Embeddings, Layouts
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
+    base = Base.open(params.base["model"], params.modalities, device, params.base["precision"], params.base["unet"])
     layouts = Layouts.load(files.layouts, files.table, params.domains)
     embeddings = Embeddings.load(files.embeddings, files.prompts)
-    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    load_expert = expert_loader(files.adapters, params.base, params.modalities, device)
+    sampler = Sampler.of(base, embeddings, params.sampling, params.seed)
+    load_expert = expert_loader(files.adapters, base)
     shape = (len(layouts), len(layouts.names), *layouts.source.shape[1:])
     with create_arrays(snakemake.output.partitions, {"partitions": (np.float16, shape)}) as arrays:
         start = Start.of(params.variant, layouts)

@@ -1,20 +1,24 @@
 """Let the expert for whole slices draw a batch: the baseline without partitions."""
 
+from pathlib import Path
+
 from mosaicmr.device import choose_device
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.io import save_arrays
-from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
-from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_slices
+from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
+    base = Base.open(params.base["model"], params.modalities, device, params.base["precision"], params.base["unet"])
     layouts = Layouts.load(files.layouts, files.table, params.domains)
     embeddings = Embeddings.load(files.embeddings, files.prompts)
-    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    whole = expert_loader([files.adapter], params.base, params.modalities, device)(WHOLE)
+    sampler = Sampler.of(base, embeddings, params.sampling, params.seed)
+    whole = Denoiser.load(base, Path(files.adapter).parent)
     images = synthesize_slices(sampler, layouts, whole, Start.of(params.variant, layouts))
     save_arrays(snakemake.output.slices, {"images": images})
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
 from mosaicmr.partition.domains import WHOLE
@@ -33,6 +34,13 @@ class Embeddings:
         """Read what the rule embed_prompts wrote."""
         stored, prompts = load_arrays(arrays, ["embeddings", "mask"]), load_table(table)
         return cls(stored["embeddings"], stored["mask"], dict(zip(prompts["prompt"], prompts["row"], strict=True)))
+
+    @classmethod
+    def embed(cls, encode: TextEncoder, prompts: Sequence[str]) -> "Embeddings":
+        """Embed some prompts, each once, and the empty prompt."""
+        different = list(dict.fromkeys(prompts))
+        states, mask = embed_prompts(encode, different)
+        return cls(states.numpy(), mask.numpy(), {prompt: row for row, prompt in enumerate(different, start=1)})
 
     def of(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token states float32 [n, L, D] and masks uint8 [n, L] of prompts; '' is the empty prompt.

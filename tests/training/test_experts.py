@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mosaicmr.diffusion.adapters import WEIGHTS, add_adapter, save_adapter
-from mosaicmr.diffusion.base import load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from mosaicmr.monitoring.journal import Journal
@@ -56,10 +56,10 @@ def training_slices(channels=4, width=384, downsampling=4, with_std=False):
 def train(model, folder, settings=SETTINGS, slices=None, modalities=("T1", "T2"), journal=None):
     """Train as the rule does, and return the model, its history and the checkpoint."""
     slices = slices or training_slices()
-    unet = load_unet(model, modalities)
-    expert = add_adapter(unet, settings.method, settings.rank, settings.seed, settings.domain)
+    base = Base.open(model, modalities)
+    expert = add_adapter(base.load_unet(), settings.method, settings.rank, settings.seed, settings.domain)
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_fingerprint(expert, slices, settings, ["code"]))
-    history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, journal=journal)
+    history = finetune(expert, base.schedule, slices, settings, checkpoint, journal=journal)
     save_adapter(expert, folder, "base")
     return expert, history, checkpoint
 
