@@ -24,7 +24,7 @@ from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.segmentation.segmenter import build_segmenter
 
-FACTOR, CHANNELS, TEXT = 8, 4, 768  # of Stable Diffusion 1.5
+DOWNSAMPLING, CHANNELS, TEXT = 8, 4, 768  # of Stable Diffusion 1.5
 TOKENS = 231  # of its text encoder, whose three windows the longest prompts fill
 WIDTHS = (128, 256, 512, 512)  # of its autoencoder
 SEGMENTER, LABEL_SCHEME = (32, 64, 128, 256, 512), "brats2021"  # of config/paper.yaml
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--modalities", type=int, default=4)
     parser.add_argument("--rank", type=int, default=32, help="of the experts' adapters")
     chosen = parser.parse_args()
-    side = chosen.size // FACTOR
+    side = chosen.size // DOWNSAMPLING
     with torch.device("meta"):
         unet, autoencoder = build_unet(chosen.modalities), build_autoencoder()
         names = tuple(f"modality {number}" for number in range(chosen.modalities))

@@ -118,7 +118,7 @@ SHARDS = list(SUBJECTS)
 PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []
 # What experts start from, and synthesis with them: the base's U-Net, or the one that adapt_base makes of it.
 ADAPTED = config["adaptation"]["steps"] > 0
-BASE = config["base"] | {"unet": at("base") if ADAPTED else config["base"]["model"]}
+BASE = config["base"] | {"unet": at("base") if ADAPTED else None}
 DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
 EXPERTS = [*DOMAINS, WHOLE]
 BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]

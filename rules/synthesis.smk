@@ -25,7 +25,7 @@ rule render_domains:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(240),
     script:
         "../workflow_scripts/render_domains.py"
@@ -79,7 +79,7 @@ rule denoise_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(120),
     script:
         "../workflow_scripts/denoise_slices.py"
@@ -107,7 +107,7 @@ rule synthesize_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
         runtime=growing(120),
     script:
         "../workflow_scripts/synthesize_slices.py"
@@ -137,7 +137,7 @@ rule synthesize_jointly:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(12000),
+        mem_mb=growing(16000),  # the base's U-Net stays beside the experts' copies, 3.4 GB each for Stable Diffusion
         runtime=growing(240),
     script:
         "../workflow_scripts/synthesize_jointly.py"

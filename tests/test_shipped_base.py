@@ -10,7 +10,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from mosaicmr.diffusion.base import load_codec, load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from tests.support.workflow import CHECKOUT
 
@@ -19,9 +19,10 @@ MOST_BYTES = 40_000_000
 
 
 def test_it_loads_with_its_checksums_and_is_small() -> None:
-    assert load_codec(BASE).factor == 4
-    assert load_noise_schedule(BASE).config.rescale_betas_zero_snr
-    assert load_unet(BASE, MODALITIES).config.modalities == len(MODALITIES)
+    base = Base.open(BASE, MODALITIES)
+    assert base.codec.downsampling == 4
+    assert base.schedule.config.rescale_betas_zero_snr
+    assert base.unet.config.modalities == len(MODALITIES)
     assert sum(path.stat().st_size for path in BASE.rglob("*") if path.is_file()) <= MOST_BYTES
 
 

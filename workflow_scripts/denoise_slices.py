@@ -1,10 +1,13 @@
 """Noise merged slices a little and denoise them whole."""
 
+from pathlib import Path
+
 from mosaicmr.device import choose_device
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.io import load_arrays, save_arrays
-from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
-from mosaicmr.synthesis.generation import Sampler, denoise_merged, expert_loader
+from mosaicmr.synthesis.generation import Sampler, denoise_merged
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
 
@@ -12,9 +15,11 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
     layouts = Layouts.open(files.layouts)
+    modalities = layouts.header.modalities
+    base = Base.open(params.base["model"], modalities, device, params.base["precision"], params.base["unet"])
     embeddings = Embeddings.load(files.embeddings, files.prompts)
-    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    whole = expert_loader([files.adapter], params.base, layouts.header.modalities, device)(WHOLE)
+    sampler = Sampler.of(base, embeddings, params.sampling, params.seed)
+    whole = Denoiser.load(base, Path(files.adapter).parent)
     merged = load_arrays(files.merged, ["images"])["images"]
     images = denoise_merged(sampler, layouts, whole, merged, params.strength)
     save_arrays(snakemake.output.slices, {"images": images}, layouts.header.metadata)

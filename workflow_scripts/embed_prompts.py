@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.device import choose_device
-from mosaicmr.diffusion.text import BATCH, embed_in_batches, load_text_encoder, unique_prompts
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.text import BATCH, embed_in_batches, unique_prompts
 from mosaicmr.io import create_arrays, load_table, save_table
 from mosaicmr.stage import stage
 
@@ -16,7 +17,7 @@ logger = logging.getLogger("mosaicmr.embed_prompts")
 def main(snakemake) -> None:
     prompts = unique_prompts(load_table(path) for path in snakemake.input.tables)
     logger.info("embedding %d different prompts", len(prompts))
-    encode = load_text_encoder(snakemake.params.model, choose_device(snakemake.params.device))
+    encode = Base.open(snakemake.params.model, device=choose_device(snakemake.params.device)).text_encoder
     everything = ["", *prompts]
     length, width = encode([""])[0].shape[1:]
     size = (len(everything), length)

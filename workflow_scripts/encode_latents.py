@@ -5,7 +5,7 @@ import numpy as np
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.device import choose_device
-from mosaicmr.diffusion.base import load_codec
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.io import load_table, save_arrays
 from mosaicmr.stage import stage
@@ -15,8 +15,8 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     slices = SliceSet.open(files.slices)
     rows = select_splits(slices.table, load_table(files.subjects), TRAINING)["row"].to_numpy(np.int32)
-    codec = load_codec(params.model, choose_device(params.device))
-    mean, std = encode_slices(codec, slices.images[rows])
+    base = Base.open(params.model, device=choose_device(params.device))
+    mean, std = encode_slices(base.codec, slices.images[rows])
     save_arrays(snakemake.output[0], {"mean": mean, "std": std, "row": rows}, slices.header.metadata)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.device import choose_device, choose_training_dtype
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
-from mosaicmr.diffusion.base import is_bundled, load_noise_schedule, load_unet, unet_name
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.unet import choose_attention
 from mosaicmr.io import save_json, save_table
 from mosaicmr.monitoring.journal import Journal
@@ -24,13 +24,13 @@ logger = logging.getLogger("mosaicmr.finetune_expert")
 
 def main(snakemake) -> None:
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    name, model, start = snakemake.wildcards.domain, params.base["model"], params.base["unet"]
-    device = choose_device(params.device)
+    name, device = snakemake.wildcards.domain, choose_device(params.device)
+    modalities = SliceHeader.read(files.latents[0]).modalities
+    base = Base.open(params.base["model"], modalities, device, unet=params.base["unet"])
     shards = [Shard(*paths) for paths in zip(files.latents, files.domain_maps, files.tables, strict=True)]
     prompts = Prompts(files.prompts, files.embeddings, files.embedding_table)
     domains, _ = load_domains(files.domains)
-    modalities = SliceHeader.read(files.latents[0]).modalities
-    slices = load_training_slices(shards, prompts, name, domains, with_std=not is_bundled(model))
+    slices = load_training_slices(shards, prompts, name, domains, with_std=not base.bundled)
 
     settings = ExpertSettings(
         domain=name,
@@ -40,20 +40,20 @@ def main(snakemake) -> None:
         **params.settings,
     )
     dtype = choose_training_dtype(params.base["precision"], device)
-    unet = load_unet(start, modalities)
+    unet = base.load_unet()
     choose_attention(unet, device, dtype)
     expert = add_adapter(unet, settings.method, settings.rank, settings.seed, name).to(device)
     fingerprint = training_fingerprint(expert, slices, settings, [params.code, str(device), str(dtype)])
     checkpoint = Checkpoint(Path(params.checkpoint), fingerprint)
     with Journal(f"expert {name}", params.progress, params.events) as journal:
         if len(slices):
-            history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, dtype, journal)
+            history = finetune(expert, base.schedule, slices, settings, checkpoint, dtype, journal)
         else:
             logger.warning("no training slice contains the domain '%s': its expert is the base model as it is", name)
             history = no_history()
-        save_adapter(expert, Path(output.weights).parent, unet_name(start))
+        save_adapter(expert, Path(output.weights).parent, base.unet_name)
         save_table(output.history, history)
-        save_json(output.facts, describe_expert(settings, slices, history, modalities, unet_name(start)))
+        save_json(output.facts, describe_expert(settings, slices, history, modalities, base.unet_name))
     checkpoint.remove()
 
 

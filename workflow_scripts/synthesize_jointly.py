@@ -1,6 +1,7 @@
 """Let all experts denoise one latent a slice together, so that nothing has to be merged."""
 
 from mosaicmr.device import choose_device
+from mosaicmr.diffusion.base import Base
 from mosaicmr.io import save_arrays
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import stage
@@ -13,9 +14,11 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     device = choose_device(params.device)
     layouts = Layouts.open(files.layouts)
+    modalities = layouts.header.modalities
+    base = Base.open(params.base["model"], modalities, device, params.base["precision"], params.base["unet"])
     embeddings = Embeddings.load(files.embeddings, files.prompts)
-    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    load_expert = expert_loader(files.adapters, params.base, layouts.header.modalities, device)
+    sampler = Sampler.of(base, embeddings, params.sampling, params.seed)
+    load_expert = expert_loader(files.adapters, base)
     experts = {name: load_expert(name) for name in (*layouts.names, WHOLE)}
     start = Start.of(params.variant, layouts)
     images = synthesize_jointly(sampler, layouts, experts, start, params.feather, layouts.header.pixel_size)

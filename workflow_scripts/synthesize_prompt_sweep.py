@@ -1,16 +1,18 @@
 """Draw one layout from the same noise under prompts that differ in one tumour class's brightness."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from mosaicmr.device import choose_device
-from mosaicmr.diffusion.text import load_text_encoder
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.io import load_json, save_arrays, save_table
-from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import LookScale
 from mosaicmr.stage import stage
-from mosaicmr.synthesis.generation import Sampler, Start, expert_loader, synthesize_slices
-from mosaicmr.synthesis.inputs import Layouts
-from mosaicmr.synthesis.prompt_sweep import choose_layout, embed_sweep, measure_sweep, repeat_layout, sweep_prompts
+from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+from mosaicmr.synthesis.prompt_sweep import choose_layout, measure_sweep, repeat_layout, sweep_prompts
 
 
 def main(snakemake) -> None:
@@ -19,6 +21,7 @@ def main(snakemake) -> None:
     batches = Layouts.open_all(files.layouts)
     header = batches[0].header
     view = (header.modalities, header.pixel_size)
+    base = Base.open(params.base["model"], view[0], device, params.base["precision"], params.base["unet"])
     table = pd.concat([batch.table.assign(batch=index) for index, batch in enumerate(batches)], ignore_index=True)
     chosen = table.iloc[choose_layout(table, header.modalities)]
     batch = batches[chosen["batch"]]
@@ -26,9 +29,9 @@ def main(snakemake) -> None:
     prompts = sweep_prompts(chosen, labels, brain, *view)
 
     layouts = repeat_layout(batch, chosen["row"], prompts["prompt"])
-    embeddings = embed_sweep(load_text_encoder(params.base["model"], device), prompts["prompt"])
-    sampler = Sampler.load(params.base["model"], embeddings, params.sampling, params.seed, device)
-    whole = expert_loader([files.adapter], params.base, header.modalities, device)(WHOLE)
+    embeddings = Embeddings.embed(base.text_encoder, prompts["prompt"])
+    sampler = Sampler.of(base, embeddings, params.sampling, params.seed)
+    whole = Denoiser.load(base, Path(files.adapter).parent)
     images = synthesize_slices(sampler, layouts, whole, Start())
     scale = LookScale.from_records(load_json(files.looks))
     measured = measure_sweep(images, labels, prompts, scale, *view)

@@ -14,7 +14,6 @@ from benchmarks.base_figures.reconstruction import brain_ssim, reconstruct
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.device import choose_training_dtype
-from mosaicmr.diffusion.base import load_noise_schedule, load_unet
 from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.diffusion.text import embed_prompts
@@ -54,9 +53,10 @@ def half_noise_ssim_real(bench: Bench) -> Figure:
     unet, steps = adapt_unet(bench, training)
     after = redraw(bench, Denoiser(unet, CPU, bench.denoiser.dtype), layouts)
     images, brain = held_out.slices.images.astype(np.float32), held_out.slices.brain
+    reconstructed = reconstruct(bench.model.codec, images)
     scores = {
         name: brain_ssim(images, drawn, brain)
-        for name, drawn in (("after", after), ("before", before), ("autoencoder", reconstruct(bench.codec, images)))
+        for name, drawn in (("after", after), ("before", before), ("autoencoder", reconstructed))
     }
     patients = held_out.slices.table["patient"].to_numpy()
     value, low, high, count = patient_interval(scores["after"].mean(1), patients, seed=SEED)
@@ -89,10 +89,10 @@ def training_slices(bench: Bench, real: RealSlices, layouts: Layouts, scale: Loo
     pairs = zip(names, layouts.domains, strict=True)
     texts = [[prompt_of[name, domain] for domain in asked(layout)] for name, layout in pairs]
     unique = sorted({text for row in texts for text in row})
-    embeddings, mask = embed_prompts(bench.encode_text, unique)
+    embeddings, mask = embed_prompts(bench.model.text_encoder, unique)
     row_of = {text: index for index, text in enumerate(unique, start=1)}
     return TrainingSlices(
-        mean=encode_slices(bench.codec, slices.images)[0],
+        mean=encode_slices(bench.model.codec, slices.images)[0],
         std=None,
         domains=layouts.domains,
         prompts=np.array([[row_of[text] for text in row] for row in texts]),
@@ -115,7 +115,7 @@ def adapt_unet(bench: Bench, slices: TrainingSlices) -> tuple[UNet2DConditionMod
     config = {key: value for key, value in bench.config["adaptation"].items() if key in named}
     settings = AdaptationSettings(**config | {"seed": SEED, "steps": MOST_STEPS})
     dtype = choose_training_dtype(bench.config["base"]["precision"], CPU)
-    unet, schedule = load_unet(bench.base, MODALITIES), load_noise_schedule(bench.base)
+    unet, schedule = bench.model.load_unet(), bench.model.schedule
     limit = bench.amounts.adaptation_seconds
     adapted, history = adapt(unet, schedule, slices, settings, dtype=dtype, limit=limit)
     return adapted, len(history)

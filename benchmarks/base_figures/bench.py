@@ -14,13 +14,8 @@ from benchmarks.base_figures.amounts import Amounts
 from benchmarks.base_figures.phantoms import DOMAINS, SEED, Phantoms, measure_facts, partition, simulate, write_prompts
 from mosaicmr.cohort.extraction import SliceSettings
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.diffusion.base import load_codec, load_noise_schedule
-from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
-from mosaicmr.diffusion.model_files import load_facts
-from mosaicmr.diffusion.sampling import ddim_schedule
-from mosaicmr.diffusion.text import TextEncoder, embed_prompts, load_text_encoder
-from mosaicmr.errors import InputError
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import LookScale
@@ -57,30 +52,19 @@ class Bench:
         return load_anatomy()
 
     @cached_property
-    def codec(self) -> Codec:
-        """The base's autoencoder."""
-        return load_codec(self.base)
+    def model(self) -> Base:
+        """The base, opened on the CPU."""
+        return Base.open(self.base, MODALITIES, CPU, self.config["base"]["precision"])
 
     @cached_property
     def denoiser(self) -> Denoiser:
         """The base's U-Net without an expert."""
-        return load_denoiser(self.base, MODALITIES, None, CPU, self.config["base"]["precision"])
-
-    @cached_property
-    def encode_text(self) -> TextEncoder:
-        """The base's text encoder."""
-        return load_text_encoder(self.base)
+        return Denoiser.load(self.model)
 
     @cached_property
     def scale(self) -> LookScale:
-        """What words on a tumour's look meant in pretraining."""
-        facts = load_facts(self.base)
-        if "looks" not in facts:
-            raise InputError(
-                f"{self.base / 'mosaicmr.json'} lacks the key 'looks': measure a base that `snakemake "
-                "pretrain_base` wrote with this code."
-            )
-        return LookScale.from_records(facts["looks"])
+        """The meaning of words on a tumour's look in pretraining."""
+        return LookScale.from_records(self.model.facts["looks"])
 
     @cached_property
     def first(self) -> Phantoms:
@@ -131,14 +115,13 @@ class Bench:
 
     def sampler(self, prompts: list[str], steps: int | None = None, guidance: float | None = None) -> Sampler:
         """The base's sampler with the embeddings of some prompts; steps and guidance by default the configuration's."""
-        unique = sorted(set(prompts))
-        states, mask = embed_prompts(self.encode_text, unique)
-        rows = {prompt: index + 1 for index, prompt in enumerate(unique)}
-        embeddings = Embeddings(states.numpy(), mask.numpy(), rows)
-        settings = self.config["synthesis"]
-        schedule = ddim_schedule(load_noise_schedule(self.base), steps or settings["steps"])
-        scale = settings["guidance_scale"] if guidance is None else guidance
-        return Sampler(self.codec, schedule, embeddings, scale, True, SEED, CPU)
+        embeddings = Embeddings.embed(self.model.text_encoder, sorted(set(prompts)))
+        settings = self.config["synthesis"] | {"share_noise": True}
+        if steps is not None:
+            settings["steps"] = steps
+        if guidance is not None:
+            settings["guidance_scale"] = guidance
+        return Sampler.of(self.model, embeddings, settings, SEED)
 
     @staticmethod
     def draw_layouts(sampler: Sampler, denoiser: Denoiser, layouts: Layouts, start: Start) -> np.ndarray:

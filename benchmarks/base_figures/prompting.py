@@ -87,7 +87,7 @@ def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tupl
     unet = bench.denoiser.unet
     if not isinstance(unet, RegionalUNet):
         return None
-    parts = embed_in_batches(bench.encode_text, asking(facts, asked))
+    parts = embed_in_batches(bench.model.text_encoder, asking(facts, asked))
     with torch.inference_mode():
         words = torch.cat([unet.read(states, mask) for states, mask in parts])
     brightness = words[..., : len(SHADES)]

@@ -22,7 +22,7 @@ from mosaicmr.stage import progress
 def autoencoder_ssim_phantoms(bench: Bench) -> Figure:
     """Brain-masked SSIM of reconstructions of unseen phantoms."""
     phantoms = bench.fine
-    decoded = reconstruct(bench.codec, phantoms.images)
+    decoded = reconstruct(bench.model.codec, phantoms.images)
     return ssim_figure("phantoms", phantoms.images, decoded, phantoms.brain, phantoms.patients)
 
 
@@ -32,7 +32,7 @@ def autoencoder_ssim_real(bench: Bench) -> Figure:
     settings = bench.cutting(bench.amounts.real, bench.amounts.real_slices)
     slices = extract_shard(subjects, LABEL_SCHEME, MODALITIES, settings)
     images = slices.images.astype(np.float32)
-    decoded = reconstruct(bench.codec, images)
+    decoded = reconstruct(bench.model.codec, images)
     return ssim_figure("real", images, decoded, slices.brain, slices.table["patient"].to_numpy())
 
 

@@ -55,7 +55,7 @@ def frechet_ratio(bench: Bench) -> Figure:
     sets = {
         "distance": in_brain(samples, first),
         "floor": first.images,
-        "autoencoded": in_brain(reconstruct(bench.codec, first.images), first),
+        "autoencoded": in_brain(reconstruct(bench.model.codec, first.images), first),
         "random_contrast": simulate_random_contrast(bench.anatomy, count, bench.amounts.coarse),
     }
     features = {name: efficientnet_features(network, images) for name, images in sets.items()}

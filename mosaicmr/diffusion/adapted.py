@@ -19,22 +19,13 @@ CONFIG, WEIGHTS = "unet/config.json", "unet/diffusion_pytorch_model.safetensors"
 REMEDY = "delete the folder and run adapt_base again"
 
 
-def is_adapted(folder: str | Path) -> bool:
-    """Whether `folder` holds an adapted base."""
-    return (Path(folder) / FACTS).is_file()
-
-
-def adapted_name(folder: str | Path) -> str:
-    """What to call an adapted base: the base's name and the first digits of the SHA-256 of its own weights."""
-    return load_json(Path(folder) / FACTS)["name"]
-
-
 def save_adapted(
     unet: UNet2DConditionModel, folder: str | Path, base: str, modalities: Sequence[str], facts: Mapping[str, Any]
 ) -> None:
     """Write an adapted U-Net in float16, the same bytes for the same weights, and then adapted.json.
 
-    base: what to call the base model. modalities: those of its channels, in order. facts: what else to say of it.
+    base: the base model's name. modalities: those of its channels, in order. facts: more to record. The adapted base is
+    called by the base's name and the first digits of the SHA-256 of its own weights.
     """
     folder = Path(folder)
     weights = {name: value.half().cpu().numpy() for name, value in unet.state_dict().items()}
@@ -48,13 +39,19 @@ def save_adapted(
     save_json(folder / FACTS, {**own, **facts, "sha256": digests})
 
 
-def verify_adapted(folder: str | Path, modalities: Sequence[str]) -> None:
-    """Raise InputError if a file of an adapted base is missing or differs, or if it is for other modalities."""
+def load_adapted_facts(folder: str | Path, modalities: Sequence[str] | None = None) -> dict[str, Any]:
+    """The content of adapted.json, after the SHA-256 of every file of the adapted base was verified.
+
+    Raises InputError if a file is missing or differs, or if the adapted base is for other `modalities` (None: any).
+    """
     folder = Path(folder)
+    if not (folder / FACTS).is_file():
+        raise InputError(f"{folder} lacks {FACTS}, by which an adapted base is known: {REMEDY}.")
     facts = load_json(folder / FACTS)
     verify_files(folder, FACTS, facts["sha256"], REMEDY)
-    if facts["modalities"] != list(modalities):
+    if modalities is not None and facts["modalities"] != list(modalities):
         raise InputError(
             f"The adapted base {folder} is for {', '.join(facts['modalities'])}: expected {', '.join(modalities)}, in "
             f"this order; {REMEDY}."
         )
+    return facts

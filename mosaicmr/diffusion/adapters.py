@@ -47,7 +47,7 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     """Write adapter_model.safetensors and adapter_config.json (as PEFT does), the same bytes for the same weights.
 
-    base: what to call the U-Net that it was trained on (`base.unet_name`). All weights of a 'full' expert are written
+    base: the name of the U-Net that it was trained on (`Base.unet_name`). All weights of a 'full' expert are written
     in float16.
     """
     folder = Path(folder)
@@ -65,7 +65,7 @@ def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
 def merge_adapter(unet: UNet2DConditionModel, folder: str | Path, base: str) -> UNet2DConditionModel:
     """The U-Net with an expert's weights merged in, frozen, ready for inference.
 
-    base: what this U-Net is called, as in `save_adapter`. Raises InputError if the expert is missing or was trained on
+    base: this U-Net's name, as in `save_adapter`. Raises InputError if the expert is missing or was trained on
     another base or other modalities.
     """
     folder = Path(folder)

@@ -1,85 +1,148 @@
-"""The base model's parts, whichever kind of model they come from: codec, U-Net and noise schedule."""
+"""The base model: codec, noise schedule, text encoder and U-Net, whichever kind of model they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-from mosaicmr.diffusion.adapted import adapted_name, is_adapted, verify_adapted
-from mosaicmr.diffusion.base_kind import is_bundled
+from mosaicmr.device import choose_dtype
+from mosaicmr.diffusion.adapted import load_adapted_facts
+from mosaicmr.diffusion.base_kind import ORIGIN, is_bundled
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.model_files import base_name, load_facts, load_part, silence
+from mosaicmr.diffusion.model_files import load_facts, load_part, silence
 from mosaicmr.diffusion.regional_unet import RegionalUNet
+from mosaicmr.diffusion.text import TextEncoder, load_text_encoder
 from mosaicmr.diffusion.unet import inflate, select_modalities
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
-__all__ = ["base_name", "is_bundled", "load_codec", "load_noise_schedule", "load_unet", "unet_name"]
 
+@dataclass(frozen=True)
+class Base:
+    """A base model whose files were verified once; each part is read at its first use and kept.
 
-def load_codec(model: str | Path, device: torch.device | str = "cpu") -> Codec:
-    """The codec of a bundled base, or of the autoencoder of a Stable Diffusion folder or hub id.
-
-    Raises InputError if the model is missing, differs from its checksums, or cannot be read.
+    model: a bundled base, a Stable Diffusion folder or a hub id. modalities: those of the U-Net's channels, in order.
+    device: where codec, text encoder and experts compute. precision: as config key `base.precision`. facts: of a
+    bundled base, None for Stable Diffusion. adapted: the folder of the adapted base whose U-Net stands in for the
+    model's own, None for none; adapted_facts: its facts. Made by `open`.
     """
-    silence("diffusers")
-    if is_bundled(model):
-        load_facts(model)
-        codec = Codec.bundled(model)
-    else:
-        codec = Codec.stable_diffusion(_load_network(AutoencoderKL, model, "vae"))
-    codec.autoencoder.to(device)
-    return codec
+
+    model: str | Path
+    modalities: tuple[str, ...]
+    device: torch.device
+    precision: str
+    facts: Mapping[str, Any] | None
+    adapted: Path | None
+    adapted_facts: Mapping[str, Any] | None
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path,
+        modalities: Sequence[str] | None = None,
+        device: torch.device | str = "cpu",
+        precision: str = "auto",
+        unet: str | Path | None = None,
+    ) -> "Base":
+        """Find a base model and verify its files; no network is read yet.
+
+        modalities: None takes all that a bundled or adapted base knows; a Stable Diffusion model knows none. unet: the
+        folder of an adapted base, or None for the model's own U-Net. Raises InputError if the model or the adapted
+        base is missing or differs from its checksums, or if the adapted base is for other modalities.
+        """
+        silence("diffusers")
+        facts = load_facts(model) if is_bundled(model) else None
+        adapted = None if unet is None else load_adapted_facts(unet, modalities)
+        if modalities is None:
+            modalities = (adapted or facts or {}).get("modalities", ())
+        folder = None if unet is None else Path(unet)
+        return cls(model, tuple(modalities), torch.device(device), precision, facts, folder, adapted)
+
+    @property
+    def bundled(self) -> bool:
+        """Whether this is a bundled base rather than a Stable Diffusion model."""
+        return self.facts is not None
+
+    @property
+    def name(self) -> str:
+        """The base's name in outputs: its hub id, or a folder's own name without the path of this machine."""
+        folder = Path(self.model)
+        if (folder / ORIGIN).is_file():
+            return load_json(folder / ORIGIN)["model"]
+        return folder.resolve().name if folder.is_dir() else str(self.model)
+
+    @property
+    def unet_name(self) -> str:
+        """The U-Net's name in outputs, so that an expert of one U-Net is not taken for that of another."""
+        return self.adapted_facts["name"] if self.adapted_facts else self.name
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that matrix products of inference are computed in."""
+        return choose_dtype(self.precision, self.device)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The codec, on the device. Raises InputError if it cannot be read, as the other parts do."""
+        if self.bundled:
+            codec = Codec.bundled(self.model)
+        else:
+            codec = Codec.stable_diffusion(_load_network(AutoencoderKL, self.model, "vae"))
+        codec.autoencoder.to(self.device)
+        return codec
+
+    @cached_property
+    def schedule(self) -> DDPMScheduler:
+        """The noise schedule that the base model was trained with."""
+        schedule = load_part(DDPMScheduler.from_pretrained, self.model, "scheduler")
+        if schedule.config.prediction_type not in PREDICTIONS:
+            raise InputError(
+                f"The scheduler of base.model '{self.model}' predicts '{schedule.config.prediction_type}': expected "
+                f"one of {', '.join(PREDICTIONS)}; name a model trained with one of these."
+            )
+        return schedule
+
+    @cached_property
+    def text_encoder(self) -> TextEncoder:
+        """The text encoder, on the device."""
+        return load_text_encoder(self.model, self.facts, self.device)
+
+    @cached_property
+    def unet(self) -> UNet2DConditionModel:
+        """The U-Net, frozen, in float32 and on the CPU; experts are merged into copies of it (`Denoiser.load`)."""
+        return self.load_unet().requires_grad_(False).eval()
+
+    def load_unet(self) -> UNet2DConditionModel:
+        """A U-Net to train, read anew: in float32, on the CPU, for the base's modalities in their order and a layout.
+
+        Raises InputError if there is no modality, or if one is unknown to the bundled base.
+        """
+        if self.adapted is not None:
+            return _load_unet(self.adapted)
+        if not self.modalities:
+            raise InputError(
+                f"base.model '{self.model}' was opened without modalities, and a Stable Diffusion model knows none: "
+                "name them."
+            )
+        if self.facts is None:
+            return inflate(_load_unet(self.model), len(self.modalities))
+        known, channels = self.facts["modalities"], self.facts["latent_channels"]
+        return select_modalities(_load_unet(self.model), known, self.modalities, channels)
 
 
-def load_unet(model: str | Path, modalities: Sequence[str], device: torch.device | str = "cpu") -> UNet2DConditionModel:
-    """The base U-Net in float32, with input and output channels for `modalities` in that order, then the layout.
-
-    model: as for `load_codec`, or the folder of an adapted base, whose U-Net is taken as it is. Raises InputError as
-    `load_codec`, for a modality that a bundled base does not know, and for an adapted base of other modalities.
-    """
-    silence("diffusers")
-    if is_adapted(model):
-        verify_adapted(model, modalities)
-        return _load_network(_unet_class(model), model, "unet").to(device)
-    facts = load_facts(model) if is_bundled(model) else None
-    unet = _load_network(_unet_class(model), model, "unet")
-    if facts is None:
-        unet = inflate(unet, len(modalities))
-    else:
-        unet = select_modalities(unet, facts["modalities"], modalities, facts["latent_channels"])
-    return unet.to(device)
-
-
-def unet_name(model: str | Path) -> str:
-    """What to call the U-Net that `load_unet` gives, so that an expert of one is not taken for that of another."""
-    return adapted_name(model) if is_adapted(model) else base_name(model)
-
-
-def load_noise_schedule(model: str | Path) -> DDPMScheduler:
-    """The noise schedule that the base model was trained with. Raises InputError as `load_codec`."""
-    silence("diffusers")
-    if is_bundled(model):
-        load_facts(model)
-    schedule = load_part(DDPMScheduler.from_pretrained, model, "scheduler")
-    if schedule.config.prediction_type not in PREDICTIONS:
-        raise InputError(
-            f"The scheduler of base.model '{model}' predicts '{schedule.config.prediction_type}': expected one of "
-            f"{', '.join(PREDICTIONS)}; name a model trained with one of these."
-        )
-    return schedule
-
-
-def _unet_class(model: str | Path) -> type[UNet2DConditionModel]:
-    """What the U-Net in a model's folder is an instance of; a Stable Diffusion model's is diffusers' own."""
-    config = Path(model) / "unet" / "config.json"
+def _load_unet(folder: str | Path) -> UNet2DConditionModel:
+    """The U-Net in a folder, with the channels that it has there: a bundled base's own kind, or diffusers' own."""
+    config = Path(folder) / "unet" / "config.json"
     regional = config.is_file() and load_json(config).get("_class_name") == RegionalUNet.__name__
-    return RegionalUNet if regional else UNet2DConditionModel
+    return _load_network(RegionalUNet if regional else UNet2DConditionModel, folder, "unet")
 
 
 def _load_network(kind: type, model: str | Path, part: str):

@@ -56,7 +56,7 @@ class Codec:
         return self.mean.numel()
 
     @property
-    def factor(self) -> int:
+    def downsampling(self) -> int:
         """Side of a slice divided by the side of its latents."""
         return self.unshuffle * 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
 
@@ -69,8 +69,8 @@ class Codec:
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the posterior of slices.
 
-        images: float32 [n, M, H, W] in [0, 1], H and W multiples of `factor`. Returns two float32 tensors
-        [n, M * channels, H / factor, W / factor], normalised; the channels of a modality lie side by side.
+        images: float32 [n, M, H, W] in [0, 1], H and W multiples of `downsampling`. Returns two float32 tensors
+        [n, M * channels, h, w] with h = H / downsampling, normalised; the channels of a modality lie side by side.
         """
         n, modalities, height, width = images.shape
         pixels = images.to(self.device).float().reshape(n * modalities, 1, height, width) * 2 - 1

@@ -18,14 +18,15 @@ LAYOUT_CHANNELS = MAPS * FOLD**2
 
 
 def encode_layout(
-    domains: torch.Tensor | np.ndarray, tumour_classes: Sequence[int], healthy: int, factor: int
+    domains: torch.Tensor | np.ndarray, tumour_classes: Sequence[int], healthy: int, downsampling: int
 ) -> torch.Tensor:
     """Layout channels of domain maps.
 
     domains: uint8 [n, H, W], 0 background, 1..T tumour domains, T+1..T+K healthy domains by rising grey level.
-    tumour_classes: the tumour class (1 to 4) of each of the T tumour domains. healthy: K. factor: slice side over
-    latent side. Returns float32 [n, LAYOUT_CHANNELS, H / factor, W / factor] in [0, 1]: the fraction of each folded
-    pixel that each tumour class and healthy tissue covers, and the mean rank (k - 1/2) / K of its healthy tissue.
+    tumour_classes: the tumour class (1 to 4) of each of the T tumour domains. healthy: K. downsampling: slice
+    side over latent side. Returns float32 [n, LAYOUT_CHANNELS, h, w] in [0, 1], at the resolution of the latents: the
+    fraction of each folded pixel that each tumour class and healthy tissue covers, and the mean rank (k - 1/2) / K of
+    its healthy tissue.
     An all-zero layout stands for "no layout given" in classifier-free guidance.
     """
     domains = torch.as_tensor(domains).long()
@@ -35,7 +36,7 @@ def encode_layout(
     rank = domains - len(tumour_classes)
     maps[:, -2] = (rank > 0).float()
     maps[:, -1] = (rank - 0.5).clamp_min(0) / max(healthy, 1) * (rank > 0)
-    block = factor // FOLD
+    block = downsampling // FOLD
     pooled = F.avg_pool2d(maps, block) if block > 1 else maps
     return F.pixel_unshuffle(pooled, FOLD)
 

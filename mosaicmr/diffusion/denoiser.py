@@ -1,6 +1,6 @@
 """A base model with one expert, ready to predict."""
 
-from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
-from mosaicmr.device import autocast, choose_dtype
+from mosaicmr.device import autocast
 from mosaicmr.diffusion.adapters import merge_adapter
-from mosaicmr.diffusion.base import load_unet, unet_name
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.unet import predict
 
 
@@ -21,6 +21,21 @@ class Denoiser:
     unet: UNet2DConditionModel
     device: torch.device
     dtype: torch.dtype
+
+    @classmethod
+    def load(cls, base: Base, expert: str | Path | None = None) -> "Denoiser":
+        """The base's U-Net as it is, or a copy of it with the expert in a folder merged in; the base stays as it was.
+
+        The merge happens on the CPU, so that it gives the same weights for every device. Raises InputError if the
+        expert is missing or was trained on another base or other modalities.
+        """
+        unet = base.unet
+        # A deep copy costs less than reading the base again, and an expert would change the base for the next.
+        if expert is not None or base.device.type != "cpu":
+            unet = copy.deepcopy(unet)
+        if expert is not None:
+            unet = merge_adapter(unet, expert, base.unet_name)
+        return cls(unet.to(base.device), base.device, base.dtype)
 
     @torch.inference_mode()
     def __call__(self, latents: Tensor, timesteps: Tensor, embeddings: Tensor, mask: Tensor, layout: Tensor) -> Tensor:
@@ -33,24 +48,3 @@ class Denoiser:
         with autocast(self.device, self.dtype):
             prediction = predict(self.unet, *tensors)
         return prediction.float().to(latents.device)
-
-
-def load_denoiser(
-    model: str | Path,
-    modalities: Sequence[str],
-    expert_folder: str | Path | None,
-    device: torch.device | str = "cpu",
-    precision: str = "auto",
-) -> Denoiser:
-    """The base U-Net for `modalities`, with the expert in `expert_folder` merged in, or as it is for None.
-
-    model: as for `load_unet`. precision: as config key `base.precision`. Raises InputError if base or expert are
-    missing or do not fit each other.
-    """
-    device = torch.device(device)
-    unet = load_unet(model, modalities)
-    if expert_folder is None:
-        unet = unet.requires_grad_(False).eval()
-    else:
-        unet = merge_adapter(unet, expert_folder, unet_name(model))
-    return Denoiser(unet.to(device), device, choose_dtype(precision, device))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
-from mosaicmr.diffusion.base_kind import EXPECTED, FACTS, ORIGIN
+from mosaicmr.diffusion.base_kind import EXPECTED, FACTS
 from mosaicmr.errors import InputError
 from mosaicmr.io import digest_of, load_json
 
@@ -34,13 +34,6 @@ _FACT_KEYS = (
 )
 
 Part = TypeVar("Part")
-
-
-def base_name(model: str | Path) -> str:
-    """What to call a model in outputs: its hub id, or a folder's own name without the path of this machine."""
-    if (Path(model) / ORIGIN).is_file():
-        return load_json(Path(model) / ORIGIN)["model"]
-    return Path(model).resolve().name if Path(model).is_dir() else str(model)
 
 
 def load_facts(folder: str | Path) -> dict[str, Any]:

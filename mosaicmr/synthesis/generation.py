@@ -1,6 +1,6 @@
 """From layouts and prompts to slices: what the `independent` and `single` schemes ask of their experts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,9 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
-from mosaicmr.diffusion.base import load_codec, load_noise_schedule
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.codec import Codec
-from mosaicmr.diffusion.denoiser import Denoiser, load_denoiser
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.diffusion.sampling import (
     GUIDANCE_RESCALE,
     Condition,
@@ -62,13 +62,11 @@ class Sampler:
     device: torch.device
 
     @classmethod
-    def load(
-        cls, model: str, embeddings: Embeddings, settings: Mapping[str, Any], seed: int, device: torch.device
-    ) -> "Sampler":
-        """The codec and noise schedule of a base model, with steps, guidance_scale and share_noise of the config."""
-        schedule = ddim_schedule(load_noise_schedule(model), settings["steps"])
+    def of(cls, base: Base, embeddings: Embeddings, settings: Mapping[str, Any], seed: int) -> "Sampler":
+        """A base's codec and noise schedule, with steps, guidance_scale and share_noise as in the configuration."""
+        schedule = ddim_schedule(base.schedule, settings["steps"])
         scale, share = settings["guidance_scale"], settings["share_noise"]
-        return cls(load_codec(model, device), schedule, embeddings, scale, share, seed, device)
+        return cls(base.codec, schedule, embeddings, scale, share, seed, base.device)
 
     def noise_label(self, expert: str) -> str:
         """With shared noise, all experts of a slice (and all variants of it) start from the same noise."""
@@ -76,7 +74,7 @@ class Sampler:
 
     def predictor(self, denoiser: Denoiser, expert: str, layouts: Layouts, rows: np.ndarray) -> Predictor:
         """The guided expert for some rows of the layouts; unguided means the empty prompt and a zero layout."""
-        channels = layouts.channels(self.codec.factor, rows)
+        channels = layouts.channels(self.codec.downsampling, rows)
         asked = self._condition(layouts.prompts(expert, rows), channels)
         nothing = self._condition([""] * len(rows), torch.zeros_like(channels))
         return guide(denoiser, asked, nothing, self.guidance_scale, GUIDANCE_RESCALE)
@@ -97,15 +95,10 @@ class Sampler:
         return images.clamp(0, 1).cpu().numpy().astype(np.float16)
 
 
-def expert_loader(
-    adapters: Iterable[str | Path], base: Mapping[str, str], modalities: Sequence[str], device: torch.device
-) -> Callable[[str], Denoiser]:
-    """A function that loads an expert by name.
-
-    adapters: files in the experts' folders. base: the `unet` that they were trained on, and the `precision` to use.
-    """
+def expert_loader(adapters: Iterable[str | Path], base: Base) -> Callable[[str], Denoiser]:
+    """A function that loads an expert of a base by name. adapters: files in the experts' folders."""
     folders = {Path(file).parent.name: Path(file).parent for file in adapters}
-    return lambda name: load_denoiser(base["unet"], modalities, folders[name], device, base["precision"])
+    return lambda name: Denoiser.load(base, folders[name])
 
 
 def draw_slices(
@@ -141,7 +134,7 @@ def _first_latents(
     """Latents [k, C, h, w] to depart from: the noised start, or noise alone."""
     modalities, height, width = layouts.source.shape[1:]
     codec = sampler.codec
-    shape = (modalities * codec.channels, height // codec.factor, width // codec.factor)
+    shape = (modalities * codec.channels, height // codec.downsampling, width // codec.downsampling)
     noise = draw_noise(sampler.seed, layouts.identifiers[rows], noise_label, shape).to(sampler.device)
     if start.images is None:
         return noise

@@ -11,6 +11,7 @@ from torch import Tensor
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.diffusion.conditioning import encode_layout
+from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
 from mosaicmr.partition.domains import WHOLE
@@ -33,6 +34,13 @@ class Embeddings:
         """Read what the rule embed_prompts wrote."""
         stored, prompts = load_arrays(arrays, ["embeddings", "mask"]), load_table(table)
         return cls(stored["embeddings"], stored["mask"], dict(zip(prompts["prompt"], prompts["row"], strict=True)))
+
+    @classmethod
+    def embed(cls, encode: TextEncoder, prompts: Sequence[str]) -> "Embeddings":
+        """Embed some prompts, each once, and the empty prompt."""
+        different = list(dict.fromkeys(prompts))
+        states, mask = embed_prompts(encode, different)
+        return cls(states.numpy(), mask.numpy(), {prompt: row for row, prompt in enumerate(different, start=1)})
 
     def of(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token states float32 [n, L, D] and masks uint8 [n, L] of prompts; '' is the empty prompt.
@@ -74,9 +82,12 @@ class Layouts(SliceSet):
         """What the expert is asked for in these rows."""
         return self.table[f"prompt_{expert}"].iloc[rows].tolist()
 
-    def channels(self, factor: int, rows: np.ndarray) -> Tensor:
-        """Layout channels of these rows at the resolution of the latents, float32 [k, 24, H / factor, W / factor]."""
+    def channels(self, downsampling: int, rows: np.ndarray) -> Tensor:
+        """Layout channels of these rows at the resolution of the latents: float32 [k, 24, h, w].
+
+        downsampling: H / h, which is W / w.
+        """
         values = {tumour_class.name: tumour_class.value for tumour_class in TUMOUR_CLASSES}
         tumour = [values[name] for name in self.names if name in values]
-        encoded = encode_layout(self.domains[rows], tumour, len(self.names) - len(tumour), factor)
+        encoded = encode_layout(self.domains[rows], tumour, len(self.names) - len(tumour), downsampling)
         return torch.as_tensor(encoded, dtype=torch.float32)

@@ -23,7 +23,7 @@ def synthesize_jointly(
     experts: denoisers by name, `whole` among them, all in memory. feather, pixel_size: mm.
     Returns float16 [n, M, H, W] in [0, 1], 0 outside the layout's brain.
     """
-    weights = latent_weights(layouts, feather, pixel_size, sampler.codec.factor).to(sampler.device)
+    weights = latent_weights(layouts, feather, pixel_size, sampler.codec.downsampling).to(sampler.device)
 
     def predictor_of(rows: np.ndarray) -> Predictor:
         parts = []
@@ -39,11 +39,12 @@ def synthesize_jointly(
     return keep_brain(drawn, layouts.domains)
 
 
-def latent_weights(layouts: Layouts, feather: float, pixel_size: float, factor: int) -> Tensor:
+def latent_weights(layouts: Layouts, feather: float, pixel_size: float, downsampling: int) -> Tensor:
     """Feathered weights of the background and each domain, averaged over the pixels behind each latent position.
 
-    Returns float32 [n, 1 + D, H / factor, W / factor] that add up to 1 everywhere.
+    feather, pixel_size: mm. downsampling: slice side over latent side. Returns float32 [n, 1 + D, h, w] that add up to
+    1 everywhere.
     """
     ids = range(len(layouts.names) + 1)
     pixels = np.stack([feathered_weights(domains, ids, feather, pixel_size) for domains in layouts.domains])
-    return F.avg_pool2d(torch.from_numpy(pixels), factor)
+    return F.avg_pool2d(torch.from_numpy(pixels), downsampling)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
-from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import (
@@ -19,7 +18,7 @@ from mosaicmr.prompts.looks import (
     read_looks,
 )
 from mosaicmr.prompts.templates import facts_of, write_prompt
-from mosaicmr.synthesis.inputs import Embeddings, Layouts
+from mosaicmr.synthesis.inputs import Layouts
 
 
 def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
@@ -74,13 +73,6 @@ def repeat_layout(layouts: Layouts, row: int, prompts: Sequence[str]) -> Layouts
     """One layout once for each prompt of the whole slice: the same name, and so the same noise."""
     repeated = layouts.keep(np.full(len(prompts), row))
     return replace(repeated, table=repeated.table.assign(**{f"prompt_{WHOLE}": list(prompts)}))
-
-
-def embed_sweep(encode: TextEncoder, prompts: Sequence[str]) -> Embeddings:
-    """The embeddings of these prompts, which no layout of the run has, and of the empty one."""
-    different = list(dict.fromkeys(prompts))
-    states, mask = embed_prompts(encode, different)
-    return Embeddings(states.numpy(), mask.numpy(), {prompt: row for row, prompt in enumerate(different, start=1)})
 
 
 def measure_sweep(

@@ -42,9 +42,9 @@ class AdaptationSettings(TrainingSettings):
         """Names of the random choices."""
         return ("adaptation",)
 
-    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+    def loss_weights(self, domains: Tensor, downsampling: int) -> Tensor:
         """1 for each latent: whole slices are learnt, whatever domain a prompt names."""
-        return even_weights(domains, factor)
+        return even_weights(domains, downsampling)
 
 
 def adapt(

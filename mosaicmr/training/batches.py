@@ -60,8 +60,11 @@ class TrainingSettings(ABC):
         """Names of the random choices, which are no other training's."""
 
     @abstractmethod
-    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
-        """Weight of each latent in the loss, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
+    def loss_weights(self, domains: Tensor, downsampling: int) -> Tensor:
+        """Weight of each latent in the loss, float32 [b, 1, h, w], of domain maps uint8 [b, H, W].
+
+        downsampling: H / h.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +93,17 @@ class ExpertSettings(TrainingSettings):
         """Names of the random choices: each expert has its own."""
         return "expert", self.domain
 
-    def loss_weights(self, domains: Tensor, factor: int) -> Tensor:
+    def loss_weights(self, domains: Tensor, downsampling: int) -> Tensor:
         """The share of a latent's pixels in the domain, and `context_weight` elsewhere; 1 for whole slices."""
         if self.domain_id is None:
-            return even_weights(domains, factor)
-        inside = F.avg_pool2d((domains == self.domain_id).float()[:, None], factor)
+            return even_weights(domains, downsampling)
+        inside = F.avg_pool2d((domains == self.domain_id).float()[:, None], downsampling)
         return inside + self.context_weight * (1 - inside)
 
 
-def even_weights(domains: Tensor, factor: int) -> Tensor:
-    """The weight 1 for each latent, float32 [b, 1, h, w], of domain maps uint8 [b, h * factor, w * factor]."""
-    return torch.ones(domains.shape[0], 1, domains.shape[1] // factor, domains.shape[2] // factor)
+def even_weights(domains: Tensor, downsampling: int) -> Tensor:
+    """The weight 1 for each latent, float32 [b, 1, h, w], of domain maps uint8 [b, H, W]; downsampling: H / h."""
+    return torch.ones(domains.shape[0], 1, domains.shape[1] // downsampling, domains.shape[2] // downsampling)
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: in
     domains = torch.from_numpy(slices.domains[chosen])
     which = torch.randint(slices.prompts.shape[1], (size,), generator=generator).numpy()
     prompts = np.where(kept[0].numpy(), slices.prompts[chosen, which], 0)
-    layout = encode_layout(domains, list(slices.tumour_classes), slices.healthy, slices.factor)
+    layout = encode_layout(domains, list(slices.tumour_classes), slices.healthy, slices.downsampling)
     return Batch(
         latents=latents,
         noise=noise,
@@ -153,5 +156,5 @@ def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: in
         embeddings=torch.from_numpy(slices.embeddings[prompts].astype(np.float32)),
         mask=torch.from_numpy(slices.mask[prompts]),
         layout=layout * kept[1].reshape(-1, 1, 1, 1),
-        weights=settings.loss_weights(domains, slices.factor),
+        weights=settings.loss_weights(domains, slices.downsampling),
     )

@@ -39,7 +39,7 @@ class TrainingSlices:
         return len(self.mean)
 
     @property
-    def factor(self) -> int:
+    def downsampling(self) -> int:
         """Side of a slice divided by the side of its latents."""
         return self.domains.shape[-1] // self.mean.shape[-1]
 

@@ -15,9 +15,9 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     return Codec.bundled(make_tiny_base(tmp_path_factory.mktemp("base")))
 
 
-def test_latents_are_smaller_by_the_factor_and_lie_side_by_side(codec: Codec) -> None:
+def test_latents_are_smaller_by_the_downsampling_and_lie_side_by_side(codec: Codec) -> None:
     mean, std = codec.encode(torch.rand(2, 3, 32, 32))
-    side = 32 // codec.factor
+    side = 32 // codec.downsampling
     assert mean.shape == std.shape == (2, 3 * codec.channels, side, side)
     assert (std > 0).all()
 
@@ -33,7 +33,7 @@ def test_a_modality_does_not_see_the_others(codec: Codec) -> None:
 
 def test_decoding_gives_slices_in_range_with_black_background(codec: Codec) -> None:
     images = codec.decode(torch.randn(2, 3 * codec.channels, 8, 8))
-    assert images.shape == (2, 3, 8 * codec.factor, 8 * codec.factor)
+    assert images.shape == (2, 3, 8 * codec.downsampling, 8 * codec.downsampling)
     assert images.min() >= 0 and images.max() <= 1
     assert not ((images > 0) & (images < BACKGROUND_CEILING)).any()
 
@@ -50,7 +50,7 @@ def test_stable_diffusion_latents_are_scaled_by_its_own_factor() -> None:
     images = torch.rand(1, 1, 16, 16)
     expected = autoencoder.encode((images * 2 - 1).expand(-1, 3, -1, -1)).latent_dist.mean * 0.25
     torch.testing.assert_close(codec.encode(images)[0], expected)
-    assert codec.factor == 2
+    assert codec.downsampling == 2
 
 
 def test_the_shipped_autoencoder_reconstructs_a_simulated_slice() -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mosaicmr.diffusion.base import base_name, is_bundled, load_codec, load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.base_kind import is_hub_id, snapshot_folder
 from mosaicmr.diffusion.hub import files_to_fetch
-from mosaicmr.diffusion.text import load_text_encoder
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from tests.support.hub import COMMIT, Hub, serve_hub
@@ -81,11 +80,12 @@ def test_one_copy_of_the_weights_is_fetched_and_can_be_read(hub: Hub, published:
     for name, checksum in origin["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
     assert origin["sha256"]
-    assert not is_bundled(folder)
-    assert base_name(folder) == MODEL
-    assert load_unet(folder, ["T1"]).config.in_channels > load_codec(folder).channels
-    assert load_noise_schedule(folder).config.num_train_timesteps == 1000
-    assert load_text_encoder(folder)(["oedema"])[0].shape[0] == 1
+    base = Base.open(folder, ["T1"])
+    assert not base.bundled
+    assert base.name == MODEL
+    assert base.load_unet().config.in_channels > base.codec.channels
+    assert base.schedule.config.num_train_timesteps == 1000
+    assert base.text_encoder(["oedema"])[0].shape[0] == 1
 
 
 def test_a_fetch_that_was_cut_off_goes_on(hub: Hub, tmp_path: Path):

@@ -7,18 +7,19 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_in_batches, embed_prompts, load_text_encoder, unique_prompts
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_in_batches, embed_prompts, unique_prompts
 from tests.support.tiny_models import make_tiny_base
 
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
-    return load_text_encoder(make_tiny_base(tmp_path_factory.mktemp("base")))
+    return Base.open(make_tiny_base(tmp_path_factory.mktemp("base"))).text_encoder
 
 
 @pytest.fixture(scope="module")
 def clip(stable_diffusion):
-    return load_text_encoder(stable_diffusion)
+    return Base.open(stable_diffusion).text_encoder
 
 
 def test_the_bundled_encoder_masks_its_padding(bundled):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mosaicmr.diffusion.base import load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
 from mosaicmr.diffusion.unet import choose_attention, inflate, predict
 from mosaicmr.errors import InputError
@@ -32,11 +32,11 @@ def test_a_subset_of_modalities_computes_what_the_full_model_does_with_the_other
     all_latents = torch.zeros(2, len(MODALITIES) * LATENT_CHANNELS, SIZE, SIZE)
     all_latents[:, rows] = latents
 
-    everything = load_unet(base, MODALITIES)
+    everything = Base.open(base, MODALITIES).unet
     absent = [index for index, modality in enumerate(MODALITIES) if modality not in subset]
     everything.reader.bias[:, absent] = SAYS_NOTHING
     full = predict(everything, all_latents, TIMESTEPS, embeddings, mask, layout)
-    part = predict(load_unet(base, subset), latents, TIMESTEPS, embeddings, mask, layout)
+    part = predict(Base.open(base, subset).unet, latents, TIMESTEPS, embeddings, mask, layout)
 
     assert part.std() > 0.01
     torch.testing.assert_close(part, full[:, rows], atol=1e-5, rtol=1e-5)
@@ -44,14 +44,14 @@ def test_a_subset_of_modalities_computes_what_the_full_model_does_with_the_other
 
 def test_a_modality_that_the_base_does_not_know_is_refused(base):
     with pytest.raises(InputError, match="ADC.*choose from FLAIR, T1, T1ce, T2"):
-        load_unet(base, ["T1", "ADC"])
+        Base.open(base, ["T1", "ADC"]).load_unet()
 
 
 @torch.no_grad()
 def test_an_inflated_model_gives_the_pretrained_output_when_all_modalities_have_the_same_latents(stable_diffusion):
-    pretrained = load_unet(stable_diffusion, ["T1"])
+    pretrained = Base.open(stable_diffusion, ["T1"]).unet
     pretrained.conv_in.weight[:, 4:].zero_()
-    inflated = load_unet(stable_diffusion, ["T1", "T2", "FLAIR"])
+    inflated = Base.open(stable_diffusion, ["T1", "T2", "FLAIR"]).unet
     embeddings, mask, layout = condition(32)
     latents = torch.randn(2, 4, SIZE, SIZE)
 
@@ -69,7 +69,7 @@ def test_an_inpainting_model_is_refused():
 
 @torch.no_grad()
 def test_masked_tokens_change_nothing_and_the_others_do(base):
-    unet = load_unet(base, ["T1"])
+    unet = Base.open(base, ["T1"]).unet
     embeddings, mask, layout = condition(384)
     latents = torch.randn(2, LATENT_CHANNELS, SIZE, SIZE)
     before = predict(unet, latents, TIMESTEPS, embeddings, mask, layout)
@@ -81,7 +81,7 @@ def test_masked_tokens_change_nothing_and_the_others_do(base):
 
 @torch.no_grad()
 def test_room_for_longer_prompts_changes_no_short_one(stable_diffusion):
-    unet = load_unet(stable_diffusion, ["T1"])
+    unet = Base.open(stable_diffusion, ["T1"]).unet
     window, _, layout = condition(32)
     latents = torch.randn(2, 4, SIZE, SIZE)
     before = predict(unet, latents, TIMESTEPS, window, torch.ones(2, 5), layout)
@@ -97,7 +97,7 @@ def test_room_for_longer_prompts_changes_no_short_one(stable_diffusion):
 
 @torch.no_grad()
 def test_the_attention_chosen_for_speed_computes_the_same(base):
-    unet = load_unet(base, ["T1"])
+    unet = Base.open(base, ["T1"]).unet
     embeddings, mask, layout = condition(384)
     latents = torch.randn(2, LATENT_CHANNELS, SIZE, SIZE)
     fused = predict(unet, latents, TIMESTEPS, embeddings, mask, layout)

@@ -10,7 +10,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from mosaicmr.diffusion.base import load_codec, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.look_reader import LookReader
 from mosaicmr.diffusion.text import load_bundled_encoder
 from mosaicmr.diffusion.unet import pool_prompt
@@ -81,15 +81,15 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pretraining_writes_a_base_that_loads(pretrained: Path) -> None:
-    base = pretrained / "base"
-    codec = load_codec(base)
-    unet = load_unet(base, ["T1ce", "FLAIR"])
-    assert (codec.channels, codec.factor) == (2, 4)
+    folder = pretrained / "base"
+    base = Base.open(folder, ["T1ce", "FLAIR"])
+    codec, unet = base.codec, base.unet
+    assert (codec.channels, codec.downsampling) == (2, 4)
     assert unet.config.out_channels == 2 * codec.channels
-    curves = {path.stem for path in (base / "training").iterdir()}
+    curves = {path.stem for path in (folder / "training").iterdir()}
     assert curves == {"autoencoder", "decoder", "unet", "refinement"}
     fitted = load_arrays(pretrained / "work" / "prompt_reader.safetensors")
-    shipped = load_unet(base, ["T2"]).reader
+    shipped = Base.open(folder, ["T2"]).unet.reader
     np.testing.assert_allclose(shipped.values, fitted["values"][:, 3:], atol=1e-3)
     np.testing.assert_allclose(shipped.projection, fitted["projection"], atol=1e-3)
     assert np.abs(fitted["values"]).max() > 0.01
@@ -97,7 +97,7 @@ def test_pretraining_writes_a_base_that_loads(pretrained: Path) -> None:
 
 def test_the_refinement_goes_on_from_the_average_of_the_first_training(pretrained: Path) -> None:
     first, last = (load_file(pretrained / "work" / f"{name}.safetensors") for name in ("unet", "refinement"))
-    shipped = load_unet(pretrained / "base", MODALITIES).state_dict()
+    shipped = Base.open(pretrained / "base", MODALITIES).unet.state_dict()
     moved = {name: (last[f"weight/averaged/{name}"] - first[f"weight/averaged/{name}"]).abs().max() for name in shipped}
     assert 0 < max(moved.values()) < 1e-4
     for name, weight in shipped.items():

@@ -19,7 +19,7 @@ GREYS = {"necrosis": 0.2, "oedema": 0.8, "enhancing": 0.9, "healthy1": 0.4, "hea
 class PixelCodec:
     """A codec without loss: 2 x 2 pixels become four channels, and [0, 1] becomes [-1, 1]."""
 
-    channels, factor = 4, 2
+    channels, downsampling = 4, 2
 
     def encode(self, images):
         mean = F.pixel_unshuffle(images * 2 - 1, 2)

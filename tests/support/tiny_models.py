@@ -34,7 +34,7 @@ TINY = {
 
 
 def make_tiny_base(folder: str | Path) -> Path:
-    """A base in the bundled format: factor 4, two latent channels a modality, four modalities."""
+    """A base in the bundled format: downsampling 4, two latent channels a modality, four modalities."""
     folder = Path(folder)
     torch.manual_seed(SEED)
     _tiny_autoencoder(image_channels=4, latent_channels=LATENT_CHANNELS).save_pretrained(folder / "vae")
@@ -78,7 +78,7 @@ def make_tiny_base(folder: str | Path) -> Path:
 
 
 def make_tiny_stable_diffusion(folder: str | Path) -> Path:
-    """A Stable Diffusion pipeline saved by diffusers: factor 2, four latent channels, CLIP for text."""
+    """A Stable Diffusion pipeline saved by diffusers: downsampling 2, four latent channels, CLIP for text."""
     import transformers
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel

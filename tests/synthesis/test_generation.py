@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
-from mosaicmr.diffusion.denoiser import load_denoiser
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.synthesis import generation
 from mosaicmr.synthesis.generation import Sampler, Start, denoise_merged, render_domains, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
@@ -126,12 +126,13 @@ def test_joint_denoising_draws_merged_slices_towards_the_whole_expert():
     ],
 )
 def test_a_real_network_draws_all_modalities_together(tmp_path, make_base, text_width, modalities):
-    base, layouts = make_base(tmp_path / "base"), grey_layouts(count=3, modalities=len(modalities))
+    base = Base.open(make_base(tmp_path / "base"), modalities, precision="fp32")
+    layouts = grey_layouts(count=3, modalities=len(modalities))
     states = np.random.default_rng(0).normal(size=(2, 4, text_width)).astype(np.float16)
     embeddings = Embeddings(states, np.ones((2, 4), np.uint8), {"": 0, "paint whole": 1})
     settings = {"steps": 3, "guidance_scale": 2.0, "share_noise": True}
-    sampler = Sampler.load(str(base), embeddings, settings, 1, torch.device("cpu"))
-    whole = load_denoiser(base, modalities, None, precision="fp32")
+    sampler = Sampler.of(base, embeddings, settings, 1)
+    whole = Denoiser.load(base)
 
     images = synthesize_slices(sampler, layouts, whole, Start(layouts.source, 0.7))
 

@@ -12,7 +12,7 @@ EXPERTS = (*NAMES, "whole")
 
 def test_latent_weights_are_a_partition_of_unity_everywhere():
     layouts = grey_layouts()
-    weights = latent_weights(layouts, feather=1, pixel_size=1, factor=2)
+    weights = latent_weights(layouts, feather=1, pixel_size=1, downsampling=2)
     assert weights.shape == (5, 6, 8, 8)
     assert torch.allclose(weights.sum(1), torch.ones(5, 8, 8), atol=1e-6)
     assert (weights[:, 0, 0, 0] == 1).all(), "corners are background"

@@ -3,19 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.diffusion.denoiser import load_denoiser
-from mosaicmr.diffusion.text import load_text_encoder
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import Look, LookScale, tabulate_looks
 from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
-from mosaicmr.synthesis.inputs import Layouts
-from mosaicmr.synthesis.prompt_sweep import choose_layout, embed_sweep, measure_sweep, repeat_layout, sweep_prompts
+from mosaicmr.synthesis.inputs import Embeddings, Layouts
+from mosaicmr.synthesis.prompt_sweep import choose_layout, measure_sweep, repeat_layout, sweep_prompts
 from tests.support.fake_experts import GreyPainter, grey_layouts, grey_sampler
 from tests.support.small_slices import PIXEL, brain_mask, tumour_labels
 from tests.support.tiny_models import make_tiny_base
@@ -86,17 +85,17 @@ def test_the_region_a_prompt_is_about_is_measured_in_each_modality():
 
 
 def test_a_real_network_and_its_text_encoder_draw_the_sweep(tmp_path):
-    base = make_tiny_base(tmp_path / "base")
+    base = Base.open(make_tiny_base(tmp_path / "base"), MODALITIES, precision="fp32")
     domains = tumour_labels()[None, ::2, ::2]
     domains = np.where(domains > 0, domains, 4 * brain_mask()[None, ::2, ::2]).astype(np.uint8)
     header = SliceHeader(tuple(MODALITIES), PIXEL, "brats2021", ("necrosis", "oedema", "enhancing", "healthy1"))
     arrays = {"domains": domains, "source": np.zeros((1, 2, 32, 32), np.float16)}
     layouts = Layouts(header, pd.DataFrame([layout_row()]), arrays)
     prompts = swept()
-    embeddings = embed_sweep(load_text_encoder(base), prompts["prompt"])
+    embeddings = Embeddings.embed(base.text_encoder, prompts["prompt"])
     settings = {"steps": 2, "guidance_scale": 2.0, "share_noise": True}
-    sampler = Sampler.load(str(base), embeddings, settings, 1, torch.device("cpu"))
-    whole = load_denoiser(base, MODALITIES, None, precision="fp32")
+    sampler = Sampler.of(base, embeddings, settings, 1)
+    whole = Denoiser.load(base)
     images = synthesize_slices(sampler, repeat_layout(layouts, 0, prompts["prompt"]), whole, Start())
     assert images.shape == (6, 2, 32, 32) and np.isfinite(images).all()
     assert not np.array_equal(images[0], images[2])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mosaicmr.diffusion.adapted import CONFIG, FACTS, WEIGHTS, is_adapted, save_adapted
+from mosaicmr.diffusion.adapted import CONFIG, FACTS, WEIGHTS, save_adapted
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter
-from mosaicmr.diffusion.base import load_noise_schedule, load_unet, unet_name
-from mosaicmr.diffusion.denoiser import load_denoiser
+from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from mosaicmr.training import finetuning
@@ -38,7 +38,7 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSlices:
+def smooth_slices(channels=4, width=384, downsampling=4, with_std=False) -> TrainingSlices:
     """Three slices of one grey each, which are easy to learn; their prompts are the rows 1 to 3 and 4 to 6."""
     generator = np.random.default_rng(0)
     greys = generator.normal(size=(3, channels, 1, 1)).astype(np.float16)
@@ -46,7 +46,7 @@ def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSl
     return TrainingSlices(
         mean=mean,
         std=np.full_like(mean, 0.1) if with_std else None,
-        domains=generator.integers(0, 4, (3, 8 * factor, 8 * factor), np.uint8),
+        domains=generator.integers(0, 4, (3, 8 * downsampling, 8 * downsampling), np.uint8),
         prompts=np.array([[1, 4], [2, 5], [3, 6]]),
         embeddings=generator.normal(size=(7, 6, width)).astype(np.float16),
         mask=np.ones((7, 6), np.uint8),
@@ -58,9 +58,10 @@ def smooth_slices(channels=4, width=384, factor=4, with_std=False) -> TrainingSl
 def run(model, folder, settings=SETTINGS, slices=None, modalities=MODALITIES):
     """Adapt as the rule does, and return the history."""
     slices = slices or smooth_slices()
-    unet = load_unet(model, modalities)
+    base = Base.open(model, modalities)
+    unet = base.load_unet()
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_fingerprint(unet, slices, settings, ["code"]))
-    adapted, history = adapt(unet, load_noise_schedule(model), slices, settings, checkpoint)
+    adapted, history = adapt(unet, base.schedule, slices, settings, checkpoint)
     save_adapted(adapted, folder, "base", modalities, describe_adaptation(slices, history))
     return history
 
@@ -79,7 +80,8 @@ def contents(folder):
 
 
 def test_the_loss_falls_on_a_few_slices_and_the_average_has_learnt_them(base):
-    slices, schedule, unet = smooth_slices(), load_noise_schedule(base), load_unet(base, MODALITIES)
+    base = Base.open(base, MODALITIES)
+    slices, schedule, unet = smooth_slices(), base.schedule, base.load_unet()
     before = {name: weight.clone() for name, weight in unet.named_parameters()}
     settings = dataclasses.replace(SETTINGS, steps=80, learning_rate=1e-2)
     averaged, history = adapt(unet, schedule, slices, settings)
@@ -94,7 +96,7 @@ def test_the_loss_falls_on_a_few_slices_and_the_average_has_learnt_them(base):
     noisy = schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
     target = schedule.get_velocity(batch.latents, batch.noise, batch.timesteps)
     losses = {}
-    for name, network in (("adapted", averaged), ("base", load_unet(base, MODALITIES))):
+    for name, network in (("adapted", averaged), ("base", base.unet)):
         with torch.no_grad():
             prediction = finetuning.predict(network, noisy, batch.timesteps, batch.embeddings, batch.mask, batch.layout)
         losses[name] = float(finetuning.domain_loss(prediction, target, batch.weights))
@@ -107,7 +109,7 @@ def test_a_killed_adaptation_resumes_and_ends_with_the_same_bytes(base, tmp_path
         kill_in_step(patched, 5)
         with pytest.raises(Killed):
             run(base, tmp_path / "killed")
-    assert not is_adapted(tmp_path / "killed")
+    assert not (tmp_path / "killed" / FACTS).exists()
     with monkeypatch.context() as patched:
         kill_in_step(patched, 3)  # a step that the resumed training must not do again
         resumed = run(base, tmp_path / "killed")
@@ -145,10 +147,10 @@ def test_every_prompt_of_a_slice_is_drawn_and_the_whole_slice_counts():
 
 
 def test_a_limit_in_seconds_ends_the_training_with_its_rate_annealed(base):
-    schedule, slices = load_noise_schedule(base), smooth_slices()
+    base, slices = Base.open(base, MODALITIES), smooth_slices()
     settings = dataclasses.replace(SETTINGS, steps=100_000, batch_size=1)
     start = time.monotonic()
-    _, history = adapt(load_unet(base, MODALITIES), schedule, slices, settings, limit=4.0)
+    _, history = adapt(base.load_unet(), base.schedule, slices, settings, limit=4.0)
     assert 4 <= time.monotonic() - start < 30
     assert 0 < len(history) < settings.steps
     assert history["step"].tolist() == list(range(1, len(history) + 1))
@@ -160,9 +162,10 @@ def test_a_limit_in_seconds_ends_the_training_with_its_rate_annealed(base):
 
 
 def test_an_adaptation_to_no_slice_is_refused(base):
+    base = Base.open(base, MODALITIES)
     none = dataclasses.replace(smooth_slices(), mean=np.zeros((0, 4, 8, 8), np.float16))
     with pytest.raises(InputError, match="set adaptation.steps to 0"):
-        adapt(load_unet(base, MODALITIES), load_noise_schedule(base), none, SETTINGS)
+        adapt(base.load_unet(), base.schedule, none, SETTINGS)
 
 
 def test_divergence_is_told_by_the_key_of_the_adaptation(base, tmp_path):
@@ -172,16 +175,17 @@ def test_divergence_is_told_by_the_key_of_the_adaptation(base, tmp_path):
         InputError, match="Training of the base model gave a loss or gradient of nan in step 1 with adap"
     ):
         run(base, tmp_path, slices=slices)
-    assert not is_adapted(tmp_path)
+    assert not (tmp_path / FACTS).exists()
 
 
 def test_the_adapted_base_is_read_as_it_was_written_in_16_bit_without_any_path(base, tmp_path):
     run(base, tmp_path)
+    adapted = Base.open(base, MODALITIES, unet=tmp_path)
     facts = load_json(tmp_path / FACTS)
     assert (facts["base"], facts["modalities"], facts["steps"], facts["slices"]) == ("base", MODALITIES, 6, 3)
-    assert facts["name"] == unet_name(tmp_path) == f"base, adapted {facts['sha256'][WEIGHTS][:12]}"
+    assert facts["name"] == adapted.unet_name == f"base, adapted {facts['sha256'][WEIGHTS][:12]}"
     assert str(base) not in (tmp_path / CONFIG).read_text()
-    unet, before = load_unet(tmp_path, MODALITIES), load_unet(base, MODALITIES)
+    unet, before = adapted.unet, Base.open(base, MODALITIES).unet
     assert unet.dtype == torch.float32
     values = sum(value.numel() for value in unet.state_dict().values())
     assert (tmp_path / WEIGHTS).stat().st_size < 2.2 * values + 50_000
@@ -193,37 +197,40 @@ def test_an_adapted_base_of_other_modalities_or_with_changed_files_is_refused(ba
     run(base, tmp_path)
     for modalities in (["T1"], MODALITIES[::-1]):
         with pytest.raises(InputError, match="is for T1, T2: expected T.* run adapt_base again"):
-            load_unet(tmp_path, modalities)
+            Base.open(base, modalities, unet=tmp_path)
     content = (tmp_path / WEIGHTS).read_bytes()
     (tmp_path / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="has the SHA-256 .* run adapt_base again"):
-        load_unet(tmp_path, MODALITIES)
+        Base.open(base, MODALITIES, unet=tmp_path)
     (tmp_path / WEIGHTS).unlink()
     with pytest.raises(InputError, match="is missing, though adapted.json lists it"):
-        load_unet(tmp_path, MODALITIES)
+        Base.open(base, MODALITIES, unet=tmp_path)
+    (tmp_path / FACTS).unlink()
+    with pytest.raises(InputError, match="lacks adapted.json, .* run adapt_base again"):
+        Base.open(base, MODALITIES, unet=tmp_path)
 
 
 def test_an_expert_is_refused_on_every_base_but_its_own(base, tmp_path):
     run(base, tmp_path / "adapted")
     run(base, tmp_path / "other", dataclasses.replace(SETTINGS, seed=4))
-    bases = [base, tmp_path / "adapted", tmp_path / "other"]
-    for number, model in enumerate(bases):
-        expert = add_adapter(load_unet(model, MODALITIES), "lora", rank=2, seed=1, domain="oedema")
-        save_adapter(expert, tmp_path / f"expert{number}", unet_name(model))
+    bases = [Base.open(base, MODALITIES, unet=unet) for unet in (None, tmp_path / "adapted", tmp_path / "other")]
+    for number, own in enumerate(bases):
+        folder = tmp_path / f"expert{number}"
+        save_adapter(add_adapter(own.load_unet(), "lora", rank=2, seed=1, domain="oedema"), folder, own.unet_name)
         for other in bases:
-            if other is model:
-                load_denoiser(model, MODALITIES, tmp_path / f"expert{number}", precision="fp32")
+            if other is own:
+                Denoiser.load(other, folder)
             else:
                 with pytest.raises(InputError, match="was trained on the base model 'base.*run finetune_expert again"):
-                    load_denoiser(other, MODALITIES, tmp_path / f"expert{number}", precision="fp32")
+                    Denoiser.load(other, folder)
 
 
 def test_an_inflated_stable_diffusion_is_adapted_and_loaded_with_its_modalities(stable_diffusion, tmp_path):
-    slices = smooth_slices(channels=8, width=32, factor=2, with_std=True)
+    slices = smooth_slices(channels=8, width=32, downsampling=2, with_std=True)
     history = run(stable_diffusion, tmp_path, slices=slices)
     assert np.isfinite(history["loss"]).all()
-    unet = load_unet(tmp_path, MODALITIES)
-    inflated = load_unet(stable_diffusion, MODALITIES)
+    unet = Base.open(stable_diffusion, MODALITIES, unet=tmp_path).unet
+    inflated = Base.open(stable_diffusion, MODALITIES).unet
     for end in ("conv_in", "conv_out"):
         assert getattr(unet, end).weight.shape == getattr(inflated, end).weight.shape
     assert unet.conv_in.weight[:, 8:].abs().max() > 0  # the layout's, zero before

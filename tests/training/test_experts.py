@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mosaicmr.diffusion.adapters import WEIGHTS, add_adapter, save_adapter
-from mosaicmr.diffusion.base import load_noise_schedule, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from mosaicmr.monitoring.journal import Journal
@@ -39,13 +39,13 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def training_slices(channels=4, width=384, factor=4, with_std=False):
+def training_slices(channels=4, width=384, downsampling=4, with_std=False):
     generator = np.random.default_rng(0)
     mean = generator.normal(size=(5, channels, 8, 8)).astype(np.float16)
     return TrainingSlices(
         mean=mean,
         std=np.full_like(mean, 0.1) if with_std else None,
-        domains=generator.integers(0, 4, (5, 8 * factor, 8 * factor), np.uint8),
+        domains=generator.integers(0, 4, (5, 8 * downsampling, 8 * downsampling), np.uint8),
         prompts=np.arange(5)[:, None] % 2 + 1,
         embeddings=generator.normal(size=(3, 6, width)).astype(np.float16),
         mask=np.ones((3, 6), np.uint8),
@@ -57,10 +57,10 @@ def training_slices(channels=4, width=384, factor=4, with_std=False):
 def train(model, folder, settings=SETTINGS, slices=None, modalities=("T1", "T2"), journal=None):
     """Train as the rule does, and return the model, its history and the checkpoint."""
     slices = slices or training_slices()
-    unet = load_unet(model, modalities)
-    expert = add_adapter(unet, settings.method, settings.rank, settings.seed, settings.domain)
+    base = Base.open(model, modalities)
+    expert = add_adapter(base.load_unet(), settings.method, settings.rank, settings.seed, settings.domain)
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_fingerprint(expert, slices, settings, ["code"]))
-    history = finetune(expert, load_noise_schedule(model), slices, settings, checkpoint, journal=journal)
+    history = finetune(expert, base.schedule, slices, settings, checkpoint, journal=journal)
     save_adapter(expert, folder, "base")
     return expert, history, checkpoint
 
@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(base, tmp
 
 
 def test_a_stable_diffusion_model_trains(stable_diffusion, tmp_path):
-    slices = training_slices(channels=8, width=32, factor=2, with_std=True)
+    slices = training_slices(channels=8, width=32, downsampling=2, with_std=True)
     settings = dataclasses.replace(SETTINGS, steps=2)
     expert, history, _ = train(stable_diffusion, tmp_path, settings, slices)
     assert np.isfinite(history["loss"]).all() and (tmp_path / WEIGHTS).is_file()
@@ -162,7 +162,7 @@ def test_the_loss_ignores_what_lies_outside_the_domain():
     domains = torch.zeros(2, 32, 32, dtype=torch.uint8)
     domains[0, :16] = 1
     domains[1] = 2
-    weights = dataclasses.replace(SETTINGS, context_weight=0.0).loss_weights(domains, factor=4)
+    weights = dataclasses.replace(SETTINGS, context_weight=0.0).loss_weights(domains, downsampling=4)
     assert weights.shape == (2, 1, 8, 8)
     prediction, target = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
     elsewhere = prediction + 100 * (weights == 0)
@@ -175,9 +175,9 @@ def test_context_counts_by_its_weight_and_borders_by_their_share_of_pixels():
     domains = torch.zeros(1, 8, 8, dtype=torch.uint8)
     domains[0, :, :2] = 3
     settings = dataclasses.replace(SETTINGS, domain_id=3, context_weight=0.2)
-    weights = settings.loss_weights(domains, factor=4)
+    weights = settings.loss_weights(domains, downsampling=4)
     torch.testing.assert_close(weights[0, 0], torch.tensor([[0.6, 0.2], [0.6, 0.2]]))
-    assert (dataclasses.replace(settings, domain_id=None).loss_weights(domains, factor=4) == 1).all()
+    assert (dataclasses.replace(settings, domain_id=None).loss_weights(domains, downsampling=4) == 1).all()
 
 
 def test_a_batch_depends_on_its_step_and_domain_alone():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.diffusion.base import load_codec
+from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.errors import InputError
 from mosaicmr.io import save_arrays, save_table
@@ -56,7 +56,7 @@ def test_an_expert_gets_the_training_slices_with_its_domain_and_their_prompts(fi
     used = slices.embeddings[slices.prompts[:, 0], 0, 0].astype(int)
     assert [texts[row] for row in used] == ["oedema a", "oedema b"]
     assert len(slices.embeddings) == 3 and (slices.embeddings[0] == 0).all()  # the empty prompt and the two used
-    assert (slices.tumour_classes, slices.healthy, slices.factor) == ((1, 2), 1, 4)
+    assert (slices.tumour_classes, slices.healthy, slices.downsampling) == ((1, 2), 1, 4)
 
 
 def test_the_whole_slice_model_gets_every_training_slice(files):
@@ -106,7 +106,7 @@ def test_the_digest_sees_every_change(files):
 
 
 def test_latents_do_not_depend_on_the_batch_and_empty_shards_work(tmp_path):
-    codec = load_codec(make_tiny_base(tmp_path))
+    codec = Base.open(make_tiny_base(tmp_path)).codec
     images = np.random.default_rng(0).random((5, 3, 32, 32)).astype(np.float16)
     mean, std = encode_slices(codec, images, batch_size=2)
     assert mean.shape == std.shape == (5, 6, 8, 8) and mean.dtype == std.dtype == np.float16

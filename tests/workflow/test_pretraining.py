@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mosaicmr.diffusion.base import load_codec, load_unet
+from mosaicmr.diffusion.base import Base
 from mosaicmr.io import load_json
 from tests.support.workflow import CHECKOUT, arguments_for, snakemake
 
@@ -63,8 +63,9 @@ def test_a_killed_pretraining_goes_on_and_writes_a_base_that_loads(tmp_path: Pat
     assert record["state"] == "done" and record["resumed_from"] >= 25
     curve = pd.read_parquet(folder / "base" / "training" / "unet.parquet")
     assert list(curve["step"]) == list(range(1, 601)), "the curve is whole, across the kill"
-    assert load_codec(folder / "base").channels == 2
-    assert load_unet(folder / "base", ["T1ce"]).config.out_channels == 2
+    base = Base.open(folder / "base", ["T1ce"])
+    assert base.codec.channels == 2
+    assert base.unet.config.out_channels == 2
     assert "Nothing to be done" in snakemake(tmp_path, *target, "--dry-run").stdout
 
 
