@@ -1,12 +1,13 @@
 """Checking a run's configuration against its schema, with errors that a user can read."""
 
 import contextlib
+import copy
 import difflib
 import functools
 import json
 import math
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,38 @@ _Validator = validators.extend(Draft202012Validator, type_checker=_CHECKER)
 def load_schema(path: str | Path) -> dict[str, Any]:
     """Read a JSON Schema written as YAML."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def replace_groups(config: dict[str, Any], sources: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> None:
+    """Give each group whose keys are the user's own names what the last source that names it says, in place.
+
+    Snakemake merges each group with that of the default, so that no source could leave out a variant. In the schema, a
+    group of own names has as `additionalProperties` a schema.
+
+    config: what Snakemake merged. sources: the configurations given beside the default, a later one before an earlier.
+    """
+    for *groups, name in _groups_of_own_names(schema):
+        merged = _group_at(config, groups)
+        for source in sources:
+            group = _group_at(source, groups)
+            if name in group:
+                merged[name] = copy.deepcopy(group[name])
+
+
+def _groups_of_own_names(schema: Mapping[str, Any], *path: str) -> Iterator[tuple[str, ...]]:
+    """The paths of the groups whose keys are the user's own names."""
+    for name, group in schema.get("properties", {}).items():
+        if isinstance(group.get("additionalProperties"), Mapping):
+            yield (*path, name)
+        else:
+            yield from _groups_of_own_names(group, *path, name)
+
+
+def _group_at(config: Any, path: Sequence[str]) -> Any:
+    """The group at a path of keys; an empty one where the configuration has none there."""
+    for name in path:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
 
 
 def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
