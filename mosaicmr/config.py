@@ -93,7 +93,8 @@ def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
 def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Raise InputError on the first key of `config` that the schema or a rule between keys refuses.
 
-    Unknown keys are refused everywhere. The message is one sentence with the key, the value and the remedy.
+    Unknown keys are refused everywhere. The message is one sentence with the key, the value and the remedy. For an old
+    key, it has the new name, which the schema gives under `renamed`.
     """
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: (len(error.absolute_path), error.message))
     if errors:
@@ -118,6 +119,10 @@ def _sentence(error: ValidationError) -> str:
 def _unknown_key(error: ValidationError, where: str) -> str:
     known = sorted(error.schema["properties"])
     unknown = sorted(str(key) for key in error.instance if key not in known)[0]
+    renamed = error.schema.get("renamed", {})
+    if unknown in renamed:
+        old, new = _join(where, unknown), _join(where, renamed[unknown])
+        return f"The configuration key '{old}' is now called '{new}': rename it."
     close = difflib.get_close_matches(unknown, known, n=1)
     remedy = f"did you mean '{_join(where, close[0])}'" if close else f"known are {', '.join(known)}; remove it"
     return f"The configuration key '{_join(where, unknown)}' is unknown: {remedy}{'?' if close else '.'}"

@@ -176,6 +176,23 @@ def test_texts_that_spell_nothing_else_are_left_to_be_refused(config, schema):
     assert config["cohort"]["source"] == "[]"
 
 
+def test_an_old_key_is_refused_with_its_new_name():
+    bank = {"type": "object", "additionalProperties": False, "properties": {"size": {}}, "renamed": {"width": "size"}}
+    banks = {"type": "object", "additionalProperties": bank}
+    schema = {"additionalProperties": False, "properties": {"banks": banks}, "renamed": {"stores": "banks"}}
+    message = refusal({"banks": {"mine": {"width": 3}}}, schema)
+    assert message == "The configuration key 'banks.mine.width' is now called 'banks.mine.size': rename it."
+    message = refusal({"stores": {}}, schema)
+    assert message == "The configuration key 'stores' is now called 'banks': rename it."
+
+
+def test_of_an_old_and_a_new_name_the_schema_knows_one(schema):
+    renamed = [(group, *names) for group in groups(schema) for names in group.get("renamed", {}).items()]
+    assert renamed
+    for group, old, new in renamed:
+        assert (old in group["properties"]) != (new in group["properties"]), (old, new)
+
+
 MINE = {"independent": {"scheme": "joint", "start": "noise"}}
 YOURS = {"yours": {"scheme": "single", "start": "noise"}, "other": {"scheme": "joint", "start": "noise"}}
 
