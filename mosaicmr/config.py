@@ -44,12 +44,13 @@ def load_schema(path: str | Path) -> dict[str, Any]:
 
 
 def replace_groups(config: dict[str, Any], sources: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> None:
-    """Give each group whose keys are the user's own names what the last source that names it says, in place.
+    """Set each group whose keys are the user's own names, in place, to the value in the last source that has it.
 
-    Snakemake merges each group with that of the default, so that no source could leave out a variant. In the schema, a
-    group of own names has as `additionalProperties` a schema.
+    Snakemake merges groups, so that no source could leave out a variant of the default. The schema marks a group of own
+    names by an `additionalProperties` that is a schema.
 
-    config: what Snakemake merged. sources: the configurations given beside the default, a later one before an earlier.
+    config: what Snakemake merged from the default and the sources. sources: the configuration files of a call in their
+    order, then the command line; where none has such a group, that of the default stays.
     """
     for *groups, name in _groups_of_own_names(schema):
         merged = _group_at(config, groups)

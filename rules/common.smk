@@ -97,7 +97,7 @@ def one_of(names):
 
 
 SCHEMA = load_schema(CHECKOUT / "config" / "schema.yaml")
-# Beside the default. Snakemake hands both to the process of every job, which so comes to the same configuration.
+# The sources beside the default. Snakemake passes them to the process of every job, so that all of them agree.
 GIVEN = [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
 
 # A mistake in the input ends here with one sentence, before any job is planned.
