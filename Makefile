@@ -9,10 +9,10 @@ BIN := .venv/bin
 # Rules that call snakemake or python find those of the checkout.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv demo status progress test test-slow test-slurm test-envs lint bench lock envs clean
+.PHONY: help venv demo status progress test test-slow test-slurm test-slurm-short test-envs lint bench lock envs clean
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 venv: .venv/.installed ## set up .venv with the versions of requirements.lock
 
@@ -39,6 +39,10 @@ test-slow: venv ## run the tests that `make test` leaves out
 test-slurm: venv ## as root: install Debian's SLURM, start it on loopback, run the workflow and its accidents on it
 	bash tools/install_slurm.sh
 	python -m pytest -m slurm tests/slurm
+
+test-slurm-short: venv ## as root: the shortest of these tests, two minutes with SLURM's installation
+	bash tools/install_slurm.sh --without-accounting
+	python -m pytest tests/slurm/test_without_accounting.py
 
 test-envs: venv ## build every environment of envs/ anew and import in it all that its scripts import; half an hour
 	python -m pytest -m envs

@@ -1,12 +1,13 @@
 """Checking a run's configuration against its schema, with errors that a user can read."""
 
 import contextlib
+import copy
 import difflib
 import functools
 import json
 import math
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,39 @@ def load_schema(path: str | Path) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
+def replace_groups(config: dict[str, Any], sources: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> None:
+    """Set each group whose keys are the user's own names, in place, to the value in the last source that has it.
+
+    Snakemake merges groups, so that no source could leave out a variant of the default. The schema marks a group of own
+    names by an `additionalProperties` that is a schema.
+
+    config: what Snakemake merged from the default and the sources. sources: the configuration files of a call in their
+    order, then the command line; where none has such a group, that of the default stays.
+    """
+    for *groups, name in _groups_of_own_names(schema):
+        merged = _group_at(config, groups)
+        for source in sources:
+            group = _group_at(source, groups)
+            if name in group:
+                merged[name] = copy.deepcopy(group[name])
+
+
+def _groups_of_own_names(schema: Mapping[str, Any], *path: str) -> Iterator[tuple[str, ...]]:
+    """The paths of the groups whose keys are the user's own names."""
+    for name, group in schema.get("properties", {}).items():
+        if isinstance(group.get("additionalProperties"), Mapping):
+            yield (*path, name)
+        else:
+            yield from _groups_of_own_names(group, *path, name)
+
+
+def _group_at(config: Any, path: Sequence[str]) -> Any:
+    """The group at a path of keys; an empty one where the configuration has none there."""
+    for name in path:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
+
+
 def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     """Turn texts into the numbers, truth values and nulls they spell, in place, where the schema wants no text.
 
@@ -60,7 +94,8 @@ def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
 def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Raise InputError on the first key of `config` that the schema or a rule between keys refuses.
 
-    Unknown keys are refused everywhere. The message is one sentence with the key, the value and the remedy.
+    Unknown keys are refused everywhere. The message is one sentence with the key, the value and the remedy. For an old
+    key, it has the new name, which the schema gives under `renamed`.
     """
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: (len(error.absolute_path), error.message))
     if errors:
@@ -85,6 +120,10 @@ def _sentence(error: ValidationError) -> str:
 def _unknown_key(error: ValidationError, where: str) -> str:
     known = sorted(error.schema["properties"])
     unknown = sorted(str(key) for key in error.instance if key not in known)[0]
+    renamed = error.schema.get("renamed", {})
+    if unknown in renamed:
+        old, new = _join(where, unknown), _join(where, renamed[unknown])
+        return f"The configuration key '{old}' is now called '{new}': rename it."
     close = difflib.get_close_matches(unknown, known, n=1)
     remedy = f"did you mean '{_join(where, close[0])}'" if close else f"known are {', '.join(known)}; remove it"
     return f"The configuration key '{_join(where, unknown)}' is unknown: {remedy}{'?' if close else '.'}"

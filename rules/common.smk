@@ -13,10 +13,11 @@ os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
-from mosaicmr.config import check_config, load_schema, read_texts
+from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE, domain_names
+from snakemake.common.configfile import load_configfile
 
 
 def at(*parts):
@@ -90,9 +91,12 @@ def one_of(names):
 
 
 SCHEMA = load_schema(CHECKOUT / "config" / "schema.yaml")
+# The sources beside the default. Snakemake passes them to the process of every job, so that all of them agree.
+GIVEN = [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
 
 # A mistake in the input ends here with one sentence, before any job is planned.
 try:
+    replace_groups(config, GIVEN, SCHEMA)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
     SUBJECTS = find_shards()

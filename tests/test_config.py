@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mosaicmr.config import check_config, load_schema, read_texts
+from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.errors import InputError
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -33,7 +33,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def merge(config: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """What Snakemake makes of two configuration files: groups merge, everything else is replaced."""
+    """A configuration with changes: groups merge, everything else is replaced, as Snakemake does it."""
     merged = copy.deepcopy(config)
     for key, value in overrides.items():
         nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -153,14 +153,17 @@ def test_values_of_a_group_given_on_the_command_line_are_read_as_what_they_spell
     config = merge(config, {"partition": {"reference_modality": "null"}, "evaluation": {"segmenter": {"seeds": ["3"]}}})
     config = merge(
         config,
-        {"cohort": {"modalities": ["T1"]}, "synthesis": {"variants": {"single_from_source": {"strength": "0.1"}}}},
+        {
+            "cohort": {"modalities": ["T1"]},
+            "synthesis": {"variants": {"mine": {"scheme": "joint", "start": "source", "strength": "0.1"}}},
+        },
     )
     read_texts(config, schema)
     check_config(config, schema)
     assert config["experts"]["rank"] == 16
     assert config["experts"]["learning_rate"] == 0.01
     assert config["synthesis"]["share_noise"] is False
-    assert config["synthesis"]["variants"]["single_from_source"]["strength"] == 0.1
+    assert config["synthesis"]["variants"]["mine"]["strength"] == 0.1
     assert config["partition"]["reference_modality"] is None
     assert config["evaluation"]["segmenter"]["seeds"] == [3]
 
@@ -171,6 +174,86 @@ def test_texts_that_spell_nothing_else_are_left_to_be_refused(config, schema):
     assert config["run"] == "2021"
     assert config["experts"]["rank"] == "four"
     assert config["cohort"]["source"] == "[]"
+
+
+def test_an_old_key_is_refused_with_its_new_name():
+    bank = {"type": "object", "additionalProperties": False, "properties": {"size": {}}, "renamed": {"width": "size"}}
+    banks = {"type": "object", "additionalProperties": bank}
+    schema = {"additionalProperties": False, "properties": {"banks": banks}, "renamed": {"stores": "banks"}}
+    message = refusal({"banks": {"mine": {"width": 3}}}, schema)
+    assert message == "The configuration key 'banks.mine.width' is now called 'banks.mine.size': rename it."
+    message = refusal({"stores": {}}, schema)
+    assert message == "The configuration key 'stores' is now called 'banks': rename it."
+
+
+def test_of_an_old_and_a_new_name_the_schema_knows_one(schema):
+    renamed = [(group, *names) for group in groups(schema) for names in group.get("renamed", {}).items()]
+    assert renamed
+    for group, old, new in renamed:
+        assert (old in group["properties"]) != (new in group["properties"]), (old, new)
+
+
+MINE = {"independent": {"scheme": "joint", "start": "noise"}}
+YOURS = {"yours": {"scheme": "single", "start": "noise"}, "other": {"scheme": "joint", "start": "noise"}}
+
+
+def given(config: dict[str, Any], schema: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
+    """The default with what later sources say, as a run gets it."""
+    for source in sources:
+        config = merge(config, source)
+    replace_groups(config, sources, schema)
+    return config
+
+
+def test_the_groups_of_own_names_are_those_of_variants_and_of_banks(config, schema):
+    sources = {"synthesis": {"variants": {}}, "pretrain": {"banks": {}}, "cohort": {"split": {}}, "experts": {}}
+    expected = copy.deepcopy(config)
+    expected["synthesis"]["variants"] = expected["pretrain"]["banks"] = {}
+    assert given(config, schema, sources) == expected
+
+
+def test_a_source_that_names_variants_gets_those_and_no_others(config, schema):
+    found = given(config, schema, {"synthesis": {"steps": 9, "variants": MINE}}, {"synthesis": {"steps": 7}})
+    assert found["synthesis"]["variants"] == MINE
+    assert found["synthesis"]["steps"] == 7
+    assert found["synthesis"]["feather"] == config["synthesis"]["feather"]
+    check_config(found, schema)
+
+
+def test_of_two_sources_that_name_variants_the_later_one_holds_in_its_order(config, schema):
+    found = given(config, schema, {"synthesis": {"variants": MINE}}, {"seed": 2}, {"synthesis": {"variants": YOURS}})
+    assert list(found["synthesis"]["variants"].items()) == list(YOURS.items())
+
+
+def test_sources_that_name_no_variants_leave_those_of_the_default_in_their_order(config, schema):
+    found = given(config, schema, {"synthesis": {"steps": 9}}, {"experts": {"rank": 2}})
+    assert list(found["synthesis"]["variants"].items()) == list(config["synthesis"]["variants"].items())
+    assert found["pretrain"]["banks"] == config["pretrain"]["banks"]
+
+
+def test_a_replaced_group_is_not_the_source_itself(config, schema):
+    source = {"synthesis": {"variants": {"mine": {"scheme": "single", "start": "source", "strength": "0.5"}}}}
+    found = given(config, schema, source)
+    read_texts(found, schema)
+    assert found["synthesis"]["variants"]["mine"]["strength"] == 0.5
+    assert source["synthesis"]["variants"]["mine"]["strength"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"synthesis": {"variants": {}}}, ["synthesis.variants", "{}", "at least one variant"]),
+        ({"synthesis": {"variants": None}}, ["synthesis.variants", "null", "at least one variant"]),
+        ({"synthesis": None}, ["synthesis", "null", "a group of keys"]),
+        ({"pretrain": {"banks": {}}}, ["pretrain.banks", "{}", "at least one bank"]),
+        ({"synthesis": {"variants": {"single": {"strength": 0.4}}}}, ["lacks", "synthesis.variants.single.scheme"]),
+        ({"synthesis": {"variants": YOURS}}, ["export.variant", "independent", "yours, other"]),
+    ],
+)
+def test_a_replaced_group_that_says_too_little_is_refused(source, words, config, schema):
+    message = refusal(given(config, schema, source), schema)
+    for word in words:
+        assert word in message
 
 
 def test_a_missing_key_is_refused(config, schema):

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs Debian's SLURM with its accounting, for `make test-slurm`. Starts nothing, and leaves nothing running.
+# Installs Debian's SLURM, for `make test-slurm` with its accounting, which --without-accounting leaves out. Starts nothing,
+# and leaves nothing running.
 set -euo pipefail
 
-packages=(slurm-wlm slurmdbd munge mariadb-server)
+packages=(slurm-wlm munge)
+[[ ${1:-} == --without-accounting ]] || packages+=(slurmdbd mariadb-server)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")

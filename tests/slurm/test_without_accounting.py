@@ -1,4 +1,7 @@
-"""The shipped profile on a SLURM without an accounting database, where `sacct` has nothing to say."""
+"""The shipped profile on a SLURM without an accounting database, where `sacct` has nothing to say.
+
+Short enough for continuous integration: `make test-slurm-short` runs it, and needs no more than SLURM and MUNGE.
+"""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ import pytest
 from mosaicmr.io import load_table
 from tests.support.slurm_cluster import SlurmCluster, wait_for
 from tests.support.slurm_site import Site
+from tests.support.tiny_models import make_tiny_base
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
@@ -23,6 +27,7 @@ def test_jobs_end_and_cancelled_ones_run_again(cluster: SlurmCluster, tmp_path: 
     sacct = subprocess.run(["sacct"], env=cluster.environment, capture_output=True, text=True, check=False)
     assert sacct.returncode != 0 and "accounting storage is disabled" in sacct.stderr
     site = Site(cluster, tmp_path)
+    make_tiny_base(site.directory / "base")
     try:
         call = site.start("results/tiny/cohort/subjects.parquet")
         running = ("squeue", "-h", "-t", "running", "-o", "%i")

@@ -121,7 +121,7 @@ class Record:
 RECORD = "JobIDRaw,State,Comment,Partition,NodeList,AllocTRES,ReqMem,TimelimitRaw,Start,End"
 
 
-def missing_programs(accounting: bool = True) -> list[str]:
+def missing_programs(accounting: bool) -> list[str]:
     """The daemons that this machine lacks."""
     wanted = DAEMONS + (ACCOUNTING_DAEMONS if accounting else ())
     return [name for name in wanted if shutil.which(name) is None]

@@ -3,6 +3,12 @@
 Those, and what follows from them, must run again; `data_flow.following` names the latter.
 """
 
+import json
+from typing import Any
+
+import yaml
+
+from tests.support.workflow import CHECKOUT
 from tests.workflow.data_flow import NETWORK_SAMPLING, TRAINING
 
 NETWORKS = {"encode_latents", "embed_prompts", "embed_training_prompts", *TRAINING, *NETWORK_SAMPLING}
@@ -34,6 +40,14 @@ RESAMPLED = {
     "table_metrics",
 }
 SEGMENTED = {"train_segmenter", "score_segmenter", "measure_mask_fidelity"}
+
+VARIANTS = yaml.safe_load((CHECKOUT / "config" / "config.yaml").read_text())["synthesis"]["variants"]
+
+
+def with_variants(variants: dict[str, Any]) -> str:
+    """The word for --config that makes these the variants."""
+    return "synthesis=" + json.dumps({"variants": variants})
+
 
 # Words for --config, and the rules that read the value: those, and what follows from them, run again.
 KEYS = {
@@ -89,7 +103,9 @@ KEYS = {
     "synthesis={share_noise: false}": NETWORK_SAMPLING,
     "synthesis={feather: 12}": {"merge_renderings"},
     "synthesis={merge_strength: 0.4}": {"denoise_slices"},
-    "synthesis={variants: {single_from_source: {strength: 0.4}}}": {"synthesize_slices"},
+    with_variants(VARIANTS | {"single_from_source": VARIANTS["single_from_source"] | {"strength": 0.4}}): {
+        "synthesize_slices"
+    },
     "evaluation={bootstrap: 12}": RESAMPLED,
     "evaluation={kid_subset: 3}": {"measure_fidelity"},
     "evaluation={inception_weights: Snakefile}": {"extract_features"},

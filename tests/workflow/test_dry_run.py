@@ -1,10 +1,13 @@
 """Every shipped configuration plans its jobs, quickly, and without loading what only the jobs need."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.cohorts import touch_cohort, write_cohort
 from tests.support.workflow import CHECKOUT, planned, snakemake
@@ -34,6 +37,30 @@ def test_the_tiny_configuration_plans_shards_and_batches(tmp_path: Path):
     assert jobs["build_phantom"] == 6
     assert jobs["check_cohort"] == jobs["extract_slices"] == jobs["partition_slices"] >= 2
     assert jobs["draw_layouts"] == 1
+
+
+def test_a_configuration_that_names_variants_plans_those_and_no_others(tmp_path: Path):
+    files = ["--configfile"]
+    for name, chosen in {"first": variants("a", "b"), "second": variants("c", "a")}.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(chosen))
+        files.append(str(file))
+    assert grids(tmp_path, *files) == {"c", "a"}
+    words = [f"{group}={json.dumps(value)}" for group, value in variants("d").items()]
+    assert grids(tmp_path, "--config", *words, *files) == {"d"}
+
+
+def variants(*names: str) -> dict:
+    """A configuration of these variants, the first for export."""
+    chosen = {name: {"scheme": "joint", "start": "noise"} for name in names}
+    return {"synthesis": {"variants": chosen}, "export": {"variant": names[0]}}
+
+
+def grids(directory: Path, *arguments: str) -> set[str]:
+    """The variants whose grids a run would draw."""
+    run = snakemake(directory, "--dry-run", *arguments)
+    assert planned(run)["figure_grid"] > 0
+    return set(re.findall(r"figures/grid_(\w+)\.png$", run.stdout, re.MULTILINE))
 
 
 def test_an_adaptation_is_one_more_job(tmp_path: Path):

@@ -12,7 +12,7 @@ import yaml
 from tests.support.edits import edited, kept, without
 from tests.support.planner import Planner
 from tests.workflow.data_flow import FIGURES, RULES, following
-from tests.workflow.matrix import EDITS, KEYS, NETWORKS
+from tests.workflow.matrix import EDITS, KEYS, NETWORKS, VARIANTS, with_variants
 
 pytestmark = pytest.mark.workflow
 
@@ -60,7 +60,7 @@ def test_every_key_of_the_configuration_has_a_row_or_says_why_not(planner: Plann
 
 
 def test_a_joint_variant_is_made_and_measured_and_no_expert_is_trained(planner: Planner):
-    jobs = planner.jobs("synthesis={variants: {joint: {scheme: joint, start: noise}}}")
+    jobs = planner.jobs(with_variants(VARIANTS | {"joint": {"scheme": "joint", "start": "noise"}}))
     measured = {
         "extract_features",
         "extract_radiomics",
@@ -71,6 +71,12 @@ def test_a_joint_variant_is_made_and_measured_and_no_expert_is_trained(planner: 
     assert set(jobs) == {"synthesize_jointly"} | following(measured)
     for rule in ("synthesize_jointly", *measured):
         assert jobs[rule] == 1, rule
+
+
+def test_a_variant_that_is_left_out_is_no_longer_summarised_and_nothing_is_made_anew(planner: Planner):
+    kept = {name: variant for name, variant in VARIANTS.items() if name != "single_from_source"}
+    jobs = planner.jobs(with_variants(kept))
+    assert set(jobs) == following({"summarize_run", "figure_radiomics", "figure_prompt_accuracy"})
 
 
 def test_another_number_of_healthy_domains_keeps_the_slices(planner: Planner):
