@@ -6,10 +6,13 @@ import numpy as np
 def normalise_intensities(images: np.ndarray, brain: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
     """Map each modality's low and high percentile within the brain to 0 and 1, clip, and set the outside to 0.
 
-    images: float32 [M, X, Y, Z]; brain: bool [X, Y, Z]; percentiles: low and high, 0 to 100. Returns the images' shape.
-    Each volume is scaled as a whole, so slices of one subject remain comparable; nothing is taken from other subjects.
+    images: float32 [M, ...], volumes or slices; brain: bool [...]; percentiles: low and high, 0 to 100. Returns float32
+    of the images' shape, all 0 without a brain. Each image is scaled as a whole, so slices of one subject remain
+    comparable; nothing is taken from other subjects.
     """
     normalised = np.zeros_like(images, dtype=np.float32)
+    if not brain.any():
+        return normalised
     for image, result in zip(images, normalised, strict=True):
         values = image[brain]
         low, high = np.percentile(values, percentiles)

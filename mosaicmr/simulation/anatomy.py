@@ -110,7 +110,7 @@ def random_deformation(generator: torch.Generator, strength: float = 1.0) -> Def
     scales = 1 + torch.randn(3, generator=generator) * 0.05 * strength
     matrix = _rotation(angles) @ torch.diag(scales)
     fields = tuple(
-        _smooth_noise(generator, count) * amplitude * strength for count, amplitude in ((5, 4.0), (11, 2.2), (25, 1.2))
+        _displacements(generator, count) * amplitude * strength for count, amplitude in ((5, 4.0), (11, 2.2), (25, 1.2))
     )
     return Deformation(matrix, fields)
 
@@ -121,10 +121,11 @@ def _rotation(angles: torch.Tensor) -> torch.Tensor:
     return torch.linalg.matrix_exp(skew - skew.T)
 
 
-def _smooth_noise(generator: torch.Generator, count: int) -> torch.Tensor:
-    """Unit-variance noise [3, 2 count, 2 count, 2 count], smooth between `count` independent values a side.
+def _displacements(generator: torch.Generator, count: int) -> torch.Tensor:
+    """Displacements [3, 2 count, 2 count, 2 count] of unit variance, smooth between `count` independent values a side.
 
-    Upsampled and averaged once, so that the trilinear sampling later shows no kinks.
+    Unlike `noise_field` it stays coarse, because a deformation is sampled at any point. It is upsampled and averaged
+    once, so that trilinear sampling shows no kinks.
     """
     coarse = torch.randn(1, 3, count, count, count, generator=generator)
     fine = F.interpolate(coarse, scale_factor=2, mode="trilinear", align_corners=True)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-TISSUES = ("csf", "grey", "white", "necrosis", "oedema", "enhancing")
-
-# Rows as in TISSUES; columns: proton density (relative to water), T1 (ms), T2 (ms).
+# Rows as in tissue.TISSUES; columns: proton density (relative to water), T1 (ms), T2 (ms).
 TISSUE_PARAMETERS = torch.tensor(
     [
         [1.00, 4200.0, 1900.0],
@@ -47,7 +45,7 @@ SEQUENCES: dict[str, Sequence] = {
 def tissue_signals(parameters: torch.Tensor, sequence: Sequence) -> torch.Tensor:
     """Magnitude signal of each tissue.
 
-    parameters: float [..., tissues, 3] (proton density, T1 and T2 in ms), tissues as in TISSUES.
+    parameters: float [..., tissues, 3] (proton density, T1 and T2 in ms), tissues as in tissue.TISSUES.
     Returns float [..., tissues], relative to the proton density of water. Spin echo:
     S = PD (1 - exp(-TR/T1)) exp(-TE/T2); inversion recovery: S = |PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)|
     (Bernstein, King and Zhou, Handbook of MRI Pulse Sequences, 2004, ch. 14).
@@ -68,12 +66,3 @@ def vary_parameters(generator: torch.Generator, spread: float = 0.08) -> torch.T
     """
     factors = torch.randn(TISSUE_PARAMETERS.shape, generator=generator) * spread
     return TISSUE_PARAMETERS * factors.exp()
-
-
-def mix(fractions: torch.Tensor, signals: torch.Tensor) -> torch.Tensor:
-    """Signal of voxels that hold several tissues.
-
-    fractions: float [tissues, ...] that sum to at most 1 over tissues (the rest is air); signals: float [tissues].
-    Returns float [...].
-    """
-    return torch.tensordot(signals.to(fractions), fractions, dims=([0], [0]))

@@ -5,12 +5,13 @@ the zero lines of a random field, so that no network can take one cortex for the
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from scipy import ndimage
 
 from mosaicmr.simulation.anatomy import Anatomy, random_deformation
-from mosaicmr.simulation.noise import smooth_field
+from mosaicmr.simulation.noise import noise_field
 
 VENTRICLES = torch.tensor([0.0, 8.0, -4.0])  # mm from the centre of the atlas: between the bodies of the lateral ones
 REACH = 38.0  # mm, over which the ventricles' change of size fades
@@ -64,14 +65,14 @@ def _fold(
 
     Returns the tissue, and how much of it is redrawn (float [H, W]).
     """
-    size = brain.shape[-1]
+    noise = partial(noise_field, generator, brain.shape, [side * spacing for side in brain.shape])
     u = torch.rand(5, generator=generator).tolist()
-    field = smooth_field(generator, size, spacing, 13.0 + 9.0 * u[0])
-    field = field + 0.35 * smooth_field(generator, size, spacing, 7.0)
+    field = noise(13.0 + 9.0 * u[0])
+    field = field + 0.35 * noise(7.0)
     slope = torch.stack(torch.gradient(field, spacing=spacing)).norm(dim=0)
     to_sulcus = field.abs() / slope.clamp_min(0.05)
     depth = torch.from_numpy(ndimage.distance_transform_edt(brain.numpy(), spacing)).float()
-    reach = 12.0 + 10.0 * u[1] + 4.0 * smooth_field(generator, size, spacing, 25.0)
+    reach = 12.0 + 10.0 * u[1] + 4.0 * noise(25.0)
     width = (0.1 + 1.1 * u[2]) * (1 - depth / reach).clamp_min(0)
     thickness = 2.2 + 1.5 * u[3]
     softness = 0.45 * spacing

@@ -14,11 +14,14 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from mosaicmr.cohort.labels import ENHANCING, NECROSIS, OEDEMA, from_classes
+from mosaicmr.cohort.labels import from_classes
 from mosaicmr.io import write_atomically
 from mosaicmr.simulation.anatomy import Anatomy, Deformation, random_deformation
-from mosaicmr.simulation.contrast import SEQUENCES, TISSUES, mix, tissue_signals, vary_parameters
-from mosaicmr.simulation.tumour import grow_tumour, plan_tumour
+from mosaicmr.simulation.contrast import SEQUENCES, tissue_signals, vary_parameters
+from mosaicmr.simulation.noise import noise_field
+from mosaicmr.simulation.scanner import Scanner, acquire
+from mosaicmr.simulation.tissue import HEALTHY, TISSUES, combine, mix, tumour_labels
+from mosaicmr.simulation.tumour_growth import grow_tumour, plan_tumour
 
 FIELD = ((-90.0, 90.0), (-110.0, 110.0), (-104.0, 80.0))  # mm (RAS+) to the outer voxels: room for the largest head
 LABEL_SCHEME = "brats2021"
@@ -32,7 +35,7 @@ class Phantom:
     """One simulated patient.
 
     images: int16 [X, Y, Z] of each modality, 0 outside the brain and at least 1 inside; labels: uint8 [X, Y, Z], tumour
-    classes; both RAS+. voxel_size: mm. kind: the kind of tumour, as in `tumour.KINDS`.
+    classes; both RAS+. voxel_size: mm. kind: the kind of tumour, as in `tumour_growth.KINDS`.
     """
 
     images: dict[str, np.ndarray]
@@ -55,10 +58,10 @@ def simulate_patient(anatomy: Anatomy, generator: torch.Generator, voxel_size: f
     tissue, template = maps[:3], maps[3]
     brain = torch.from_numpy(_one_piece((tissue.sum(0) > 0.5).numpy()))
     lesion = tumour.fractions(origin, tissue, softness=0.4 * voxel_size) * brain
-    fractions = torch.cat([tissue * (1 - lesion.sum(0)), lesion]) * brain
+    fractions = combine(tissue, lesion, brain)
     parameters = _patient_parameters(generator, plan.kind)
-    images = _acquire(fractions, parameters, template, generator, voxel_size)
-    return Phantom(images, _label(lesion), voxel_size, plan.kind)
+    images = _draw_images(fractions, parameters, template, generator, voxel_size)
+    return Phantom(images, tumour_labels(lesion).numpy(), voxel_size, plan.kind)
 
 
 def write_patient(phantom: Phantom, files: Mapping[str, str | Path]) -> None:
@@ -95,13 +98,6 @@ def _one_piece(mask: np.ndarray) -> np.ndarray:
     return pieces == 1 + np.argmax(np.bincount(pieces.ravel(), minlength=count + 1)[1:])
 
 
-def _label(lesion: torch.Tensor) -> np.ndarray:
-    """Tumour classes uint8 [X, Y, Z]: the largest fraction where more than half of a voxel is tumour."""
-    classes = torch.tensor([NECROSIS.value, OEDEMA.value, ENHANCING.value], dtype=torch.uint8)
-    labels = classes[lesion.argmax(0)]
-    return torch.where(lesion.sum(0) > 0.5, labels, torch.zeros_like(labels)).numpy()
-
-
 def _patient_parameters(generator: torch.Generator, kind: str) -> torch.Tensor:
     """Tissue parameters float32 [tissues, 3] of one patient.
 
@@ -114,41 +110,35 @@ def _patient_parameters(generator: torch.Generator, kind: str) -> torch.Tensor:
     return parameters
 
 
-def _acquire(
+def _draw_images(
     fractions: torch.Tensor,
     parameters: torch.Tensor,
     template: torch.Tensor,
     generator: torch.Generator,
     voxel_size: float,
 ) -> dict[str, np.ndarray]:
-    """Images int16 of tissue fractions [6, X, Y, Z]: signals, texture, bias field, resolution, noise and gain."""
+    """Images int16 [X, Y, Z] of each modality, by signal, texture, scanner and gain.
+
+    fractions: of tissue, float32 [6, X, Y, Z]; parameters: of tissue, float32 [6, 3]; template: the atlas' T1 image,
+    float32 [X, Y, Z].
+    """
     brain = fractions.sum(0) > 0
-    shape = brain.shape
+    extent = [side * voxel_size for side in brain.shape]
     detail = torch.where(brain, template - F.avg_pool3d(template[None], 5, 1, 2)[0], torch.zeros(()))
     # Structure is the same in every modality, only its weight differs.
-    coarse, fine = (smooth_noise(generator, shape, voxel_size, length) for length in (14.0, 4.5))
-    lesion = fractions[3:].sum(0)
+    coarse, fine = (noise_field(generator, brain.shape, extent, length) for length in (14.0, 4.5))
+    texture = 0.6 * coarse + 0.8 * fine
+    lesion = fractions[HEALTHY:].sum(0)
     images = {}
     for modality, sequence in SEQUENCES.items():
         u = torch.rand(5, generator=generator).tolist()
         signals = tissue_signals(parameters, sequence)
-        image = mix(fractions, signals / signals[:3].max())
+        image = mix(fractions, signals / signals[:HEALTHY].max())
         roughness = 0.02 + (0.08 + 0.08 * u[0]) * lesion
         detail_weight = 0.35 if not modality.startswith("T2") else -0.35
-        image = image * (1 + roughness * (0.6 * coarse + 0.8 * fine) + detail_weight * detail)
-        image = image * torch.exp((0.06 + 0.06 * u[1]) * smooth_noise(generator, shape, voxel_size, 90.0))
-        sigma = (0.35 + 0.3 * u[2]) / voxel_size
-        image = torch.from_numpy(ndimage.gaussian_filter(image.numpy(), sigma, truncate=3.0))
-        level = (0.008 + 0.017 * u[3]) * float(image[brain].mean())
-        noise = torch.randn(2, *shape, generator=generator) * level
-        magnitude = torch.hypot(image + noise[0], noise[1])  # Rician, as in magnitude images
+        image = image * (1 + roughness * texture + detail_weight * detail)
+        scanner = Scanner(bias=0.06 + 0.06 * u[1], bias_length=90.0, blur=0.35 + 0.3 * u[2], noise=0.008 + 0.017 * u[3])
+        magnitude = acquire(image, brain, voxel_size, scanner, generator)
         scaled = (magnitude * INTENSITY * (0.4 + 1.6 * u[4])).round().clamp(1, 32767) * brain
         images[modality] = scaled.to(torch.int16).numpy()
     return images
-
-
-def smooth_noise(generator: torch.Generator, shape: torch.Size, voxel_size: float, length: float) -> torch.Tensor:
-    """Noise float32 of a 3D `shape`, about unit variance, that varies over `length` mm."""
-    counts = [max(2, round(side * voxel_size / length) + 1) for side in shape]
-    noise = torch.randn(1, 1, *counts, generator=generator)
-    return 1.5 * F.interpolate(noise, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]

@@ -10,8 +10,9 @@ import torch
 
 from mosaicmr.simulation.anatomy import Anatomy
 from mosaicmr.simulation.healthy_slice import simulate_anatomy
-from mosaicmr.simulation.rendering import render
-from mosaicmr.simulation.tumour_slice import place_tumour, push_away, tumour_fractions, tumour_labels
+from mosaicmr.simulation.slice_images import draw_images
+from mosaicmr.simulation.tissue import tumour_labels
+from mosaicmr.simulation.tumour_slice import place_tumour, push_away, tumour_fractions
 
 LOWEST, HIGHEST = -45.0, 65.0  # mm from the centre of the atlas: from the cerebellum to the vertex
 PROBABILITY_OF_TUMOUR = 0.93
@@ -46,8 +47,8 @@ def simulate_slice(
     pushed = push_away(points, place, generator) if has_tumour else points
     healthy = simulate_anatomy(anatomy, pushed, generator)
     tumour = tumour_fractions(points, place, healthy.tissue, generator) * has_tumour
-    images = render(healthy, tumour, pixel_size, generator, free_contrast)
-    return SimulatedSlice(images, tumour_labels(tumour, healthy.brain), healthy.brain, height)
+    images = draw_images(healthy, tumour, pixel_size, generator, free_contrast)
+    return SimulatedSlice(images, tumour_labels(tumour * healthy.brain), healthy.brain, height)
 
 
 def _slice_points(size: int, pixel_size: float, z: float) -> torch.Tensor:

@@ -1,14 +1,14 @@
 """Tumours of simulated slices: a distorted distance from a centre, thresholded into necrosis, rim and oedema.
 
-Cheap enough for endless slices; simulated patients (mosaicmr.simulation.tumour) grow theirs.
+Cheap enough for endless slices; simulated patients (mosaicmr.simulation.tumour_growth) grow theirs.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from mosaicmr.cohort.labels import ENHANCING, NECROSIS, OEDEMA
-from mosaicmr.simulation.noise import smooth_field
+from mosaicmr.simulation.noise import noise_field
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def push_away(points: torch.Tensor, place: TumourPlace, generator: torch.Generat
 def tumour_fractions(
     points: torch.Tensor, place: TumourPlace, tissue: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
-    """Fractions [3, H, W] of necrosis, oedema and enhancing tumour, as in TISSUES.
+    """Fractions [3, H, W] of necrosis, oedema and enhancing tumour, as in tissue.TISSUES.
 
     points: float [H, W, 3] in mm; tissue: fractions [3, H, W] of CSF, grey and white matter. Oedema reaches further in
     white matter and spares CSF.
@@ -48,12 +48,8 @@ def tumour_fractions(
     offset = (points - place.centre)[..., :2]
     stretch = torch.diag(0.75 + 0.5 * torch.rand(2, generator=generator))
     distance = (offset @ stretch).norm(dim=-1) / place.radius
-    size = points.shape[0]
-    distance = (
-        distance
-        + 0.16 * smooth_field(generator, size, spacing, 18.0)
-        + 0.07 * smooth_field(generator, size, spacing, 6.0)
-    )
+    noise = partial(noise_field, generator, distance.shape, [side * spacing for side in distance.shape])
+    distance = distance + 0.16 * noise(18.0) + 0.07 * noise(6.0)
     u = torch.rand(4, generator=generator)
     core = 0.2 + 0.6 * float(u[0])
     rim = core * (0.35 + 0.6 * float(u[1]))
@@ -64,16 +60,9 @@ def tumour_fractions(
     elif float(u[2]) > 0.82:  # no enhancement: all of the core is non-enhancing
         necrosis = inside_core
     else:
-        wobble = distance + 0.10 * smooth_field(generator, size, spacing, 5.0)
+        wobble = distance + 0.10 * noise(5.0)
         necrosis = torch.sigmoid((rim - wobble) / (0.35 * softness)) * inside_core
     affinity = 1.0 + 0.5 * (tissue[2] - 0.5)
     reach = torch.sigmoid((affinity - distance) / (0.5 * softness)) * (1 - tissue[0]).clamp(0, 1)
     oedema = (reach - inside_core).clamp(0, 1) * (0.75 + 0.25 * float(u[3]))
     return torch.stack([necrosis, oedema, (inside_core - necrosis).clamp(0, 1)])
-
-
-def tumour_labels(tumour: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
-    """Tumour classes uint8 [H, W] of fractions [3, H, W]: the largest one where tumour prevails in the brain."""
-    classes = torch.tensor([NECROSIS.value, OEDEMA.value, ENHANCING.value], dtype=torch.uint8)
-    labels = classes[tumour.argmax(0)]
-    return torch.where((tumour.sum(0) > 0.5) & brain, labels, torch.zeros_like(labels))

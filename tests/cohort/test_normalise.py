@@ -36,3 +36,13 @@ def test_a_few_bright_voxels_in_an_otherwise_flat_image_do_not_divide_by_zero(br
     result = normalise_intensities(values, brain, (5, 95))
     assert np.isfinite(result).all()
     assert result.max() == 1
+
+
+def test_slices_are_scaled_as_volumes_are(brain):
+    values = np.random.default_rng(0).uniform(50, 60, (2, 8, 8, 1)).astype(np.float32)
+    flat = normalise_intensities(values[..., 0], brain[..., 3], (1, 99))
+    np.testing.assert_array_equal(flat, normalise_intensities(values, brain[..., 3:4], (1, 99))[..., 0])
+
+
+def test_without_a_brain_all_is_zero(brain):
+    assert not normalise_intensities(np.ones((2, 8, 8, 8), np.float32), np.zeros_like(brain), (1, 99)).any()

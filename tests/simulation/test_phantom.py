@@ -10,7 +10,7 @@ from mosaicmr.cohort.sources import find_subjects, phantom_files, phantom_patien
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy, random_deformation
 from mosaicmr.simulation.phantom import LONGEST_BRAIN, simulate_patient, write_patient
-from mosaicmr.simulation.tumour import plan_tumour
+from mosaicmr.simulation.tumour_growth import plan_tumour
 
 VOXEL_SIZE, TUMOUR_GRID = 3.0, 4.0
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 3

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mosaicmr.simulation.anatomy import Anatomy
-from mosaicmr.simulation.tumour import TumourPlan, grow_tumour
+from mosaicmr.simulation.tumour_growth import TumourPlan, grow_tumour
 
 GRID = 4.0
 SIDE = 81  # voxels of 2 mm

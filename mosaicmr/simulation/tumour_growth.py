@@ -7,6 +7,7 @@ lambda = sqrt(D/rho), which sets how wide the infiltrating margin is.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from mosaicmr.simulation.anatomy import Anatomy, Deformation
+from mosaicmr.simulation.blur import gaussian_blur
+from mosaicmr.simulation.noise import noise_field
 
 BOX = 64.0  # mm from the seed to the faces of the box that the tumour grows in
 OEDEMA_DENSITY = 0.16  # relative cell density at which FLAIR shows the tumour (Swanson et al., 2008)
@@ -122,7 +125,8 @@ def grow_tumour(
     density = _grow(tissue, plan, spacing)
     visible = density > OEDEMA_DENSITY
     depth = _depth(_close_sulci(density, tissue[0], spacing), plan.length)
-    depth = depth + 4.5 * _wobble(generator, count, spacing, 24.0) + 1.8 * _wobble(generator, count, spacing, 9.0)
+    wobble = partial(noise_field, generator, (count,) * 3, (2 * BOX,) * 3)
+    depth = depth + 4.5 * wobble(24.0) + 1.8 * wobble(9.0)
     depth = depth.clamp(-FARTHEST, FARTHEST)
     core_depth = float(torch.quantile(depth[visible], plan.core))
     core = depth < core_depth
@@ -172,7 +176,7 @@ def _seed_density(shape: torch.Size, spacing: float) -> torch.Tensor:
 def _close_sulci(density: torch.Tensor, csf: torch.Tensor, spacing: float) -> torch.Tensor:
     """Let the tumour fill the narrow CSF spaces it surrounds, as a mass effaces sulci, but not a ventricle."""
     tissue = 1 - csf
-    around = _blur(density * tissue, 2.5 / spacing) / _blur(tissue, 2.5 / spacing).clamp_min(0.4)
+    around = gaussian_blur(density * tissue, 2.5 / spacing) / gaussian_blur(tissue, 2.5 / spacing).clamp_min(0.4)
     return torch.maximum(density, around * csf)
 
 
@@ -194,21 +198,10 @@ def _push(
     load = core.float() + 0.25 * visible.float()
     radius = (float(core.sum()) * spacing**3 * 3 / (4 * math.pi)) ** (1 / 3)
     sigma = 6.0 + 0.5 * radius
-    pressure = _blur(load, sigma / spacing)
+    pressure = gaussian_blur(load, sigma / spacing)
     slope = -torch.stack(torch.gradient(pressure, spacing=spacing))
     slope = slope / slope.norm(dim=0).max().clamp_min(1e-9)
     room = ndimage.distance_transform_edt((tissue.sum(0) > 0.5).numpy(), sampling=spacing)
-    room = _blur(torch.from_numpy(np.clip(room / 14.0, 0, 1)).float(), 3.0 / spacing)
+    room = gaussian_blur(torch.from_numpy(np.clip(room / 14.0, 0, 1)).float(), 3.0 / spacing)
     # A displacement that changes by more than half a mm per mm would tear or fold the tissue.
     return slope * room * min(plan.pressure, 0.5 * sigma)
-
-
-def _wobble(generator: torch.Generator, count: int, spacing: float, length: float) -> torch.Tensor:
-    """Noise [count, count, count] of about unit variance that varies over `length` mm."""
-    coarse = max(2, round((count - 1) * spacing / length) + 1)
-    noise = torch.randn(1, 1, coarse, coarse, coarse, generator=generator)
-    return 1.5 * F.interpolate(noise, size=(count, count, count), mode="trilinear", align_corners=True)[0, 0]
-
-
-def _blur(values: torch.Tensor, sigma: float) -> torch.Tensor:
-    return torch.from_numpy(ndimage.gaussian_filter(values.numpy(), sigma, truncate=3.0, mode="nearest"))
