@@ -8,12 +8,11 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_in_batches, embed_prompts, load_text_encoder, unique_prompts
-from tests.support.tiny_models import make_tiny_base
 
 
 @pytest.fixture(scope="module")
-def bundled(tmp_path_factory):
-    return load_text_encoder(make_tiny_base(tmp_path_factory.mktemp("base")))
+def bundled(base):
+    return load_text_encoder(base)
 
 
 @pytest.fixture(scope="module")
