@@ -51,24 +51,34 @@ def import_closure(script: str | Path, library: str | Path) -> list[Path]:
     found: set[Path] = set()
     waiting = [Path(script)]
     while waiting:
-        for name in _imported_modules(waiting.pop(), library):
-            for path in _module_files(name, library):
-                if path not in found:
-                    found.add(path)
-                    waiting.append(path)
+        path = waiting.pop()
+        new = _imported_files(path, library, path.read_text(encoding="utf-8")) - found
+        found |= new
+        waiting += new
     return sorted(found)
 
 
+# Kept by content: scripts share most of the library, and a file that changes meanwhile is parsed anew.
 @functools.cache
-def _parse(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+def _parse(text: str, name: str) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
     """The source of a file without comments, docstrings and layout, and its import statements."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+    tree = ast.parse(text, filename=name)
+    imports = []
+    for node in _statements(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     tree.body = [node for node in tree.body if not _is_version(node)]
-    imports = tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-    return ast.unparse(tree), imports
+    return ast.unparse(tree), tuple(imports)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """The node and all statements below it; expressions hold none, and most nodes of a file are theirs."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, ast.expr):
+            yield from _statements(child)
 
 
 def _is_version(node: ast.stmt) -> bool:
@@ -76,13 +86,20 @@ def _is_version(node: ast.stmt) -> bool:
 
 
 def _code(path: Path) -> str:
-    return _parse(path)[0]
+    return _parse(path.read_text(encoding="utf-8"), str(path))[0]
 
 
-def _imported_modules(path: Path, library: Path) -> set[str]:
+@functools.cache
+def _imported_files(path: Path, library: Path, text: str) -> frozenset[Path]:
+    """The files of the library that the file `path` with the content `text` imports by its own statements."""
+    modules = _imported_modules(path, library, text)
+    return frozenset(file for name in modules for file in _module_files(name, library))
+
+
+def _imported_modules(path: Path, library: Path, text: str) -> set[str]:
     """Dotted names that a file imports from the library; a name imported from a package may be a module or not."""
     names: set[str] = set()
-    for node in _parse(path)[1]:
+    for node in _parse(text, str(path))[1]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         else:

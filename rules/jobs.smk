@@ -59,12 +59,13 @@ def warn_of_other_triggers():
         )
 
 
+PINS = {path.name: environment_fingerprint(path) for path in sorted((CHECKOUT / "envs").glob("*.yaml"))}
 for each in workflow.rules:
     if each.script:
         each.set_params(code=code_of(each))
         each.set_params(
             named=named_values(dict(each.params.items())),
-            environment=environment_fingerprint(CHECKOUT / "envs" / Path(each.conda_env).name),
+            environment=PINS[Path(each.conda_env).name],
         )
 
 

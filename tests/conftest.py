@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 
+# Before NumPy and PyTorch start their pools: tests run beside one another, and their arrays are tiny.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# Tests run beside one another and on small machines; their arrays are tiny.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the finished tiny run in one of pytest-xdist's processes, so that it is made once."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if "tiny_run" in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group("tiny_run"))
 
 
 @pytest.fixture(scope="session")

@@ -28,14 +28,8 @@ from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy
 from mosaicmr.simulation.phantom import simulate_patient, write_patient
-from tests.support.tiny_models import make_tiny_base
 
 FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from mosaicmr import fingerprint as module
 from mosaicmr.fingerprint import environment_fingerprint, fingerprint, import_closure
 
 SCRIPT = '''"""Blend."""
@@ -42,7 +41,6 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def current(checkout: Path) -> str:
-    module._parse.cache_clear()  # it lives as long as a process, which sees no file change; a test does
     return fingerprint(checkout / "script.py", checkout / "library")
 
 

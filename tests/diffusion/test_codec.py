@@ -7,12 +7,11 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from mosaicmr.diffusion.codec import BACKGROUND_CEILING, Codec
-from tests.support.tiny_models import make_tiny_base
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    return Codec.bundled(make_tiny_base(tmp_path_factory.mktemp("base")))
+def codec(base: Path) -> Codec:
+    return Codec.bundled(base)
 
 
 def test_latents_are_smaller_by_the_downsampling_and_lie_side_by_side(codec: Codec) -> None:

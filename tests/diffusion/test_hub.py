@@ -15,7 +15,6 @@ from mosaicmr.diffusion.hub import files_to_fetch
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json
 from tests.support.hub import COMMIT, Hub, serve_hub
-from tests.support.tiny_models import make_tiny_stable_diffusion
 
 MODEL = "owner/tiny-diffusion"
 # As in Stable Diffusion 1.5: the weights several times over, and what no stage reads.
@@ -36,9 +35,9 @@ SUPERFLUOUS = (
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory, stable_diffusion: Path) -> Path:
     """A tiny Stable Diffusion with all that is published beside what is read."""
-    folder = make_tiny_stable_diffusion(tmp_path_factory.mktemp("published") / "model")
+    folder = shutil.copytree(stable_diffusion, tmp_path_factory.mktemp("published") / "model")
     for name in SUPERFLUOUS:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"not to be read")

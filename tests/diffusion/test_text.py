@@ -9,12 +9,11 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.text import BUNDLED_LENGTH, embed_in_batches, embed_prompts, unique_prompts
-from tests.support.tiny_models import make_tiny_base
 
 
 @pytest.fixture(scope="module")
-def bundled(tmp_path_factory):
-    return Base.open(make_tiny_base(tmp_path_factory.mktemp("base"))).text_encoder
+def bundled(base):
+    return Base.open(base).text_encoder
 
 
 @pytest.fixture(scope="module")

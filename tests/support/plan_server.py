@@ -19,19 +19,12 @@ def plan(directory: str, arguments: list[str], output: str, timeout: int) -> Non
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.chdir(directory)
-    code = 1
-    try:
-        snakemake.cli.main(arguments)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    snakemake.cli.main(arguments)
+    sys.exit()
 
 
 if __name__ == "__main__":
+    snakemake.cli.get_argument_parser()  # loads all plugins, once for all forks
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

@@ -1,9 +1,11 @@
-"""Which jobs Snakemake would run, asked many times of one finished run."""
+"""Which jobs Snakemake would run, asked many times."""
 
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -12,13 +14,11 @@ from tests.support.workflow import CHECKOUT, arguments_for, planned
 SECONDS = 120
 
 
-class Planner:
-    """A process that has Snakemake loaded and plans the jobs of the checkout `checkout`, run in itself."""
+class PlanServer:
+    """A process that has Snakemake loaded, and makes a dry run in seconds."""
 
-    def __init__(self, checkout: Path) -> None:
-        self.checkout = checkout
-
-    def __enter__(self) -> "Planner":
+    def __enter__(self) -> "PlanServer":
+        self._folder = tempfile.TemporaryDirectory()
         command = [sys.executable, str(CHECKOUT / "tests" / "support" / "plan_server.py")]
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
@@ -26,14 +26,32 @@ class Planner:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.stdin.close()
         self._server.wait(timeout=SECONDS)
+        self._folder.cleanup()
 
-    def jobs(self, *config: str, configs: Sequence[str] = ("tiny",)) -> dict[str, int]:
-        """How many jobs of each rule would run, `all` left out, with words for `--config` and files of config/."""
-        output = self.checkout / "plan.txt"
-        options = ["--dry-run", "--config", "base={model: base}", *config]
-        arguments = arguments_for(self.checkout, self.checkout, *options, configs=configs)
-        request = {"directory": str(self.checkout), "arguments": arguments, "output": str(output), "timeout": SECONDS}
-        self._server.stdin.write(json.dumps(request) + "\n")
+    def call(self, directory: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess:
+        """Call Snakemake from `directory` with its arguments, and capture what it prints."""
+        output = Path(self._folder.name) / "plan.txt"
+        request = {"directory": str(directory), "arguments": list(arguments), "output": str(output)}
+        self._server.stdin.write(json.dumps(request | {"timeout": SECONDS}) + "\n")
         self._server.stdin.flush()
         code = int(self._server.stdout.readline())
-        return planned(subprocess.CompletedProcess(arguments, code, output.read_text()))
+        return subprocess.CompletedProcess(arguments, code, output.read_text())
+
+    def plan(
+        self, directory: Path, *arguments: str, configs: Sequence[str] = (), checkout: Path = CHECKOUT
+    ) -> subprocess.CompletedProcess:
+        """Plan the checkout's Snakefile with `directory` as working directory; configs: names of files in config/."""
+        return self.call(directory, arguments_for(checkout, directory, "--dry-run", *arguments, configs=configs))
+
+
+@dataclass(frozen=True)
+class Planner:
+    """The jobs that a finished tiny run, in a checkout of its own, would run again."""
+
+    server: PlanServer
+    checkout: Path
+
+    def jobs(self, *config: str) -> dict[str, int]:
+        """How many jobs of each rule would run, `all` left out, with words for `--config`."""
+        words = ("--config", "base={model: base}", *config)
+        return planned(self.server.plan(self.checkout, *words, configs=["tiny"], checkout=self.checkout))

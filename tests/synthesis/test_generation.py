@@ -9,7 +9,7 @@ from mosaicmr.synthesis import generation
 from mosaicmr.synthesis.generation import Sampler, Start, denoise_merged, render_domains, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 from tests.support.fake_experts import GREYS, NAMES, GreyPainter, grey_layouts, grey_sampler
-from tests.support.tiny_models import MODALITIES, make_tiny_base, make_tiny_stable_diffusion
+from tests.support.tiny_models import MODALITIES
 
 
 def first_rows(layouts: Layouts, count: int) -> Layouts:
@@ -118,15 +118,11 @@ def test_joint_denoising_draws_merged_slices_towards_the_whole_expert():
 
 
 @pytest.mark.parametrize(
-    ("make_base", "text_width", "modalities"),
-    [
-        (make_tiny_base, 384, MODALITIES),
-        (make_tiny_base, 384, ["T1", "T2"]),
-        (make_tiny_stable_diffusion, 32, ["FLAIR", "T2"]),
-    ],
+    ("model", "text_width", "modalities"),
+    [("base", 384, MODALITIES), ("base", 384, ["T1", "T2"]), ("stable_diffusion", 32, ["FLAIR", "T2"])],
 )
-def test_a_real_network_draws_all_modalities_together(tmp_path, make_base, text_width, modalities):
-    base = Base.open(make_base(tmp_path / "base"), modalities, precision="fp32")
+def test_a_real_network_draws_all_modalities_together(request, model, text_width, modalities):
+    base = Base.open(request.getfixturevalue(model), modalities, precision="fp32")
     layouts = grey_layouts(count=3, modalities=len(modalities))
     states = np.random.default_rng(0).normal(size=(2, 4, text_width)).astype(np.float16)
     embeddings = Embeddings(states, np.ones((2, 4), np.uint8), {"": 0, "paint whole": 1})

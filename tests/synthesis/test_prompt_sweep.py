@@ -17,7 +17,6 @@ from mosaicmr.synthesis.inputs import Embeddings, Layouts
 from mosaicmr.synthesis.prompt_sweep import choose_layout, measure_sweep, repeat_layout, sweep_prompts
 from tests.support.fake_experts import GreyPainter, grey_layouts, grey_sampler
 from tests.support.small_slices import PIXEL, brain_mask, tumour_labels
-from tests.support.tiny_models import make_tiny_base
 
 MODALITIES = ["FLAIR", "T2"]
 CLASSES = scheme_classes("brats2021")
@@ -84,8 +83,8 @@ def test_the_region_a_prompt_is_about_is_measured_in_each_modality():
     assert (table.drop(bright.name)["measured"] == "dark").all()
 
 
-def test_a_real_network_and_its_text_encoder_draw_the_sweep(tmp_path):
-    base = Base.open(make_tiny_base(tmp_path / "base"), MODALITIES, precision="fp32")
+def test_a_real_network_and_its_text_encoder_draw_the_sweep(base):
+    base = Base.open(base, MODALITIES, precision="fp32")
     domains = tumour_labels()[None, ::2, ::2]
     domains = np.where(domains > 0, domains, 4 * brain_mask()[None, ::2, ::2]).astype(np.uint8)
     header = SliceHeader(tuple(MODALITIES), PIXEL, "brats2021", ("necrosis", "oedema", "enhancing", "healthy1"))

@@ -10,7 +10,6 @@ from mosaicmr.errors import InputError
 from mosaicmr.io import save_arrays, save_table
 from mosaicmr.partition.domains import Domain
 from mosaicmr.training.training_set import Prompts, Shard, load_adaptation_slices, load_training_slices
-from tests.support.tiny_models import make_tiny_base
 
 DOMAINS = [
     Domain(1, "necrosis", "tumour", tumour_class=1),
@@ -105,8 +104,8 @@ def test_the_digest_sees_every_change(files):
     assert len(digests) == 7
 
 
-def test_latents_do_not_depend_on_the_batch_and_empty_shards_work(tmp_path):
-    codec = Base.open(make_tiny_base(tmp_path)).codec
+def test_latents_do_not_depend_on_the_batch_and_empty_shards_work(base):
+    codec = Base.open(base).codec
     images = np.random.default_rng(0).random((5, 3, 32, 32)).astype(np.float16)
     mean, std = encode_slices(codec, images, batch_size=2)
     assert mean.shape == std.shape == (5, 6, 8, 8) and mean.dtype == std.dtype == np.float16

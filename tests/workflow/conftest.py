@@ -1,5 +1,6 @@
 """One finished tiny run, shared by the tests that look at it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.support.planner import Planner
-from tests.support.tiny_models import make_tiny_base, make_tiny_stable_diffusion
+from tests.support.planner import Planner, PlanServer
 from tests.support.workflow import copy_checkout, snakemake
 
 
@@ -33,22 +33,10 @@ class TinyRun:
 
 
 @pytest.fixture(scope="session")
-def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base in the bundled format with random weights."""
-    return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
-
-
-@pytest.fixture(scope="session")
-def tiny_stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Stable Diffusion folder with random weights."""
-    return make_tiny_stable_diffusion(tmp_path_factory.mktemp("models") / "stable-diffusion")
-
-
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, base: Path) -> TinyRun:
     """The whole workflow on the tiny configuration; minutes."""
     directory = copy_checkout(tmp_path_factory.mktemp("tiny"))
-    make_tiny_base(directory / "base")
+    shutil.copytree(base, directory / "base")
     config = ["--config", "base={model: base}"]
     run = snakemake(directory, *config, configs=["tiny"], timeout=1800, checkout=directory)
     assert run.returncode == 0, run.stdout[-6000:]
@@ -56,7 +44,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 
 
 @pytest.fixture(scope="session")
-def planner(tiny_run: TinyRun) -> Iterator[Planner]:
+def plan_server() -> Iterator[PlanServer]:
+    """Dry runs of the workflow, in seconds."""
+    with PlanServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def planner(tiny_run: TinyRun, plan_server: PlanServer) -> Planner:
     """Which jobs the finished tiny run would run again, after an edit."""
-    with Planner(tiny_run.directory) as planner:
-        yield planner
+    return Planner(plan_server, tiny_run.directory)

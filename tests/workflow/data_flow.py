@@ -88,6 +88,8 @@ READERS = {
     "write_report": set(),
 }
 RULES = set(READERS)
+# Rules that run the script of another.
+TWINS = {"embed_training_prompts": "embed_prompts"}
 
 
 def following(rules: set[str]) -> set[str]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.cohorts import SHAPE, save, write_cohort
-from tests.support.workflow import snakemake
+from tests.support.planner import PlanServer
+from tests.support.workflow import CHECKOUT, arguments_for, snakemake
 
 
 @pytest.fixture
@@ -33,34 +34,37 @@ def refusal(output: str) -> str:
         ("cohort={source: brats}", ["cohort_dir"]),
     ],
 )
-def test_a_bad_configuration_is_refused_before_anything_is_planned(config: str, words: list[str], tmp_path: Path):
-    run = snakemake(tmp_path, "--config", config)
+def test_a_bad_configuration_is_refused_before_anything_is_planned(
+    config: str, words: list[str], tmp_path: Path, plan_server: PlanServer
+):
+    # No dry run: it would have to end before its first job, too.
+    run = plan_server.call(tmp_path, arguments_for(CHECKOUT, tmp_path, "--config", config))
     assert run.returncode != 0
     for word in words:
         assert word in refusal(run.stdout)
     assert not (tmp_path / "results").exists()
 
 
-def test_a_missing_modality_is_refused_by_its_file(cohort: Path, tmp_path: Path):
+def test_a_missing_modality_is_refused_by_its_file(cohort: Path, tmp_path: Path, plan_server: PlanServer):
     (cohort / "BraTS2021_00002" / "BraTS2021_00002_t1ce.nii.gz").unlink()
-    message = refuse_plan(tmp_path, cohort)
+    message = refuse_plan(plan_server, tmp_path, cohort)
     assert "BraTS2021_00002" in message
     assert "T1ce" in message
 
 
-def test_a_scheme_that_contradicts_the_naming_is_refused(cohort: Path, tmp_path: Path):
-    message = refuse_plan(tmp_path, cohort, "cohort={label_scheme: brats2023}")
+def test_a_scheme_that_contradicts_the_naming_is_refused(cohort: Path, tmp_path: Path, plan_server: PlanServer):
+    message = refuse_plan(plan_server, tmp_path, cohort, "cohort={label_scheme: brats2023}")
     assert "label_scheme" in message
     assert "brats2021" in message
 
 
-def test_a_folder_without_subjects_is_refused(tmp_path: Path):
+def test_a_folder_without_subjects_is_refused(tmp_path: Path, plan_server: PlanServer):
     (tmp_path / "empty").mkdir()
-    assert "cohort_dir" in refuse_plan(tmp_path, tmp_path / "empty")
+    assert "cohort_dir" in refuse_plan(plan_server, tmp_path, tmp_path / "empty")
 
 
-def refuse_plan(directory: Path, cohort: Path, *config: str) -> str:
-    run = snakemake(directory, "--dry-run", "--config", f"cohort_dir={cohort}", *config, configs=["brats"])
+def refuse_plan(plan_server: PlanServer, directory: Path, cohort: Path, *config: str) -> str:
+    run = plan_server.plan(directory, "--config", f"cohort_dir={cohort}", *config, configs=["brats"])
     assert run.returncode != 0
     return refusal(run.stdout)
 

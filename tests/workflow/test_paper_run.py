@@ -17,7 +17,7 @@ MODEL = "owner/tiny-diffusion"
 
 
 def test_the_paper_configuration_runs_on_a_stable_diffusion_of_the_hub(
-    tmp_path: Path, tiny_stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_cohort(tmp_path / "cohort")
     # config/tiny.yaml over config/paper.yaml: the paper's stages, cohort and base, in the smallest size.
@@ -29,7 +29,7 @@ def test_the_paper_configuration_runs_on_a_stable_diffusion_of_the_hub(
     ]
     config += ["cohort={split: {train: 0.6, val: 0.2, test: 0.2}}", "layouts={slices_per_batch: 4}"]
     targets = [f"results/paper/{path}" for path in ("dataset", "synthetic/single/slices/b0001.safetensors")]
-    with serve_hub(MODEL, tiny_stable_diffusion) as hub:
+    with serve_hub(MODEL, stable_diffusion) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         fetched = f"results/models/{MODEL.replace('/', '--')}/{COMMIT}/origin.json"
         run = snakemake(tmp_path, fetched, "--config", *config, configs=["paper", "tiny"])

@@ -1,13 +1,12 @@
 """The SLURM profile and the resources of the rules, as far as they can be judged without a SLURM."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support.planner import PlanServer
 from tests.support.workflow import CHECKOUT
 
 PROFILE = yaml.safe_load((CHECKOUT / "slurm" / "config.yaml").read_text())
@@ -18,13 +17,12 @@ RULES = {
 }
 
 
-def plan(directory: Path, profile: str, cwd: Path, *arguments: str) -> str:
+def plan(server: PlanServer, directory: Path, profile: str, cwd: Path, *arguments: str) -> str:
     """What a dry run of the tiny configuration says, called with the profile from the folder `cwd`."""
-    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--dry-run", "--directory", str(directory)]
-    command += ["--snakefile", str(CHECKOUT / "Snakefile"), *arguments]
-    command += ["--configfile", str(CHECKOUT / "config" / "tiny.yaml")]
-    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    words = ["--profile", profile, "--dry-run", "--directory", str(directory)]
+    words += ["--snakefile", str(CHECKOUT / "Snakefile"), *arguments]
+    run = server.call(cwd, [*words, "--configfile", str(CHECKOUT / "config" / "tiny.yaml")])
+    assert run.returncode == 0, run.stdout[-4000:]
     return run.stdout
 
 
@@ -35,17 +33,19 @@ def resources(plan: str, rule: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("place", ["checkout", "elsewhere"])
-def test_the_profile_is_read_from_any_working_directory(place: str, tmp_path: Path):
+def test_the_profile_is_read_from_any_working_directory(place: str, tmp_path: Path, plan_server: PlanServer):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     called = ("slurm", CHECKOUT) if place == "checkout" else (str(CHECKOUT / "slurm"), elsewhere)
-    output = plan(tmp_path, *called)
+    output = plan(plan_server, tmp_path, *called)
     assert resources(output, "finetune_expert")["gres"] == "gpu:1"
     assert "gres" not in resources(output, "split_cohort")
 
 
-def test_an_attempt_raises_memory_and_time_but_not_the_time_of_what_resumes(tmp_path: Path):
-    first, third = (plan(tmp_path, str(CHECKOUT / "slurm"), tmp_path, *more) for more in ((), ("--attempt", "3")))
+def test_an_attempt_raises_memory_and_time_but_not_the_time_of_what_resumes(tmp_path: Path, plan_server: PlanServer):
+    first, third = (
+        plan(plan_server, tmp_path, str(CHECKOUT / "slurm"), tmp_path, *more) for more in ((), ("--attempt", "3"))
+    )
     for rule, wanted in {
         "extract_slices": ({"mem_mb": "6000", "runtime": "20"}, {"mem_mb": "18000", "runtime": "60"}),
         "finetune_expert": ({"mem_mb": "12000", "runtime": "720"}, {"mem_mb": "36000", "runtime": "720"}),
