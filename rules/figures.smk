@@ -20,7 +20,7 @@ rule figures:
 
 
 rule figure_grid:
-    """Show real slices beside synthetic ones of a variant."""
+    """Show slices of training patients beside the synthetic ones of a variant."""
     input:
         slices=expand(at("slices", "{shard}.safetensors"), shard=SHARDS),
         slice_tables=expand(at("slices", "{shard}.parquet"), shard=SHARDS),
@@ -40,6 +40,7 @@ rule figure_grid:
         ),
     params:
         modalities=config["cohort"]["modalities"],
+        source=config["cohort"]["source"],
         code=code("figure_grid"),
     log:
         at("logs", "figure_grid", "{variant}.log"),

@@ -1,4 +1,4 @@
-"""Real slices beside synthetic ones: what a reader looks at first."""
+"""Slices of training patients beside synthetic ones: the first figure that a reader looks at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
 PANEL = 0.95  # inches
 PAIRS = 6
+# A phantom's patients are no real ones, so a figure of them must not say so.
+ORIGINS = {"phantom": "Simulated", "brats": "Real"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ def spread(total: int, count: int) -> list[int]:
 def choose_pairs(
     real: Sequence[tuple[str, str]], synthetic: Sequence[tuple[str, str, str]], count: int = PAIRS
 ) -> tuple[list[Example], list[Example]]:
-    """Synthetic slices evenly spread over a run, and the real slice that the layout of each began as.
+    """At most `count` synthetic slices, evenly spread over a run, and the patient's slice behind each one's layout.
 
-    real: for each shard its arrays and its table. synthetic: for each batch its slices, layouts and table. Only the
-    files of the chosen slices are read whole.
+    real: for each shard its arrays and its table. synthetic: for each batch its slices, layouts and table. Returns the
+    patients' slices and the synthetic ones, in the same order. Only the files of the chosen slices are read whole.
     """
     tables = [load_table(table) for *_, table in synthetic]
     places = [(batch, row) for batch, table in enumerate(tables) for row in range(len(table))]
@@ -67,17 +69,20 @@ def _example(stored: Mapping[str, np.ndarray], row: int) -> Example:
     return Example(stored["images"][row], stored["labels"][row], stored["brain"][row])
 
 
-def draw_grid(real: Sequence[Example], synthetic: Sequence[Example], modalities: Sequence[str], variant: str) -> Figure:
-    """A row for each pair: on the left a real slice, on the right the synthetic slice whose layout began as its labels.
+def draw_grid(
+    real: Sequence[Example], synthetic: Sequence[Example], modalities: Sequence[str], variant: str, source: str
+) -> Figure:
+    """Draw a row for each pair: a patient's slice on the left, the synthetic slice made from its labels on the right.
 
-    Columns are the modalities and the label map; the outline of the tumour's labels is drawn on the first modality
-    alone, so that it hides no texture in the others.
+    Columns are the modalities and the label map. The tumour's outline is drawn on the first modality alone, so that it
+    hides no texture in the others. source: the configuration's `cohort.source`, `phantom` or `brats`, which decides
+    whether the title of the left half says simulated or real.
     """
     with house_style():
         columns = len(modalities) + 1
         figure = new_figure(2 * columns * PANEL + 0.4, len(real) * PANEL + 1.0)
         halves = figure.subfigures(1, 2, wspace=0.03)
-        _draw_half(halves[0], real, modalities, "Real\ntraining patients")
+        _draw_half(halves[0], real, modalities, f"{ORIGINS[source]}\ntraining patients")
         _draw_half(halves[1], synthetic, modalities, f"Synthetic\n{variant.replace('_', ' ')}")
         # Without padding the panels of a row touch, and a narrow figure takes the legend on two lines.
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
