@@ -1,4 +1,4 @@
-"""From the base model: latents of the training slices and embeddings of the prompts, each computed once; its adaptation."""
+"""The base model: its files, latents of the training slices, embeddings of the prompts, and its adaptation."""
 
 if HUB_MODEL:
 

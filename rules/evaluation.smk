@@ -1,8 +1,8 @@
-"""How real, how new, how obedient: features, fidelity, radiomics, copies and prompt accuracy of every variant."""
+"""How real and how new: features, fidelity, radiomics and copies of every variant, beside real slices."""
 
 
 rule extract_features:
-    """Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
+    """Measure every slice once, for several metrics: network features, textures, steps at borders."""
     input:
         unpack(subset_files),
     output:

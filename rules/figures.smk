@@ -14,7 +14,7 @@ FIGURES = [
 
 
 rule figures:
-    """Every figure and table of the run, which is what the report shows."""
+    """Draw every figure and table that the report shows."""
     input:
         FIGURES,
 
@@ -118,7 +118,7 @@ rule figure_radiomics:
 
 
 rule table_metrics:
-    """Write the table of all metrics beside the floor and the published figures."""
+    """Write the table of all metrics, with the floor and the published figures, as CSV, PDF and PNG."""
     input:
         summary=at("summary.json"),
         patients=expand(at("evaluation", "segmenter", "{arm}_patients.parquet"), arm=ARMS),
@@ -179,7 +179,7 @@ rule figure_segmentation:
 
 
 rule write_report:
-    """Put the figures with their captions into one HTML file."""
+    """Put every figure with its caption into one HTML file, by Snakemake's own report of the target `figures`."""
     input:
         figures=FIGURES,
         captions=CAPTIONS,

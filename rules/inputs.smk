@@ -1,4 +1,4 @@
-"""What depends on the wildcards of a job: input files and parameters, one function each, in the order of the data flow."""
+"""Input files and parameters that depend on a job's wildcards, one function each, in the order of the data flow."""
 
 
 def first_layout(wildcards):

@@ -1,4 +1,4 @@
-"""What happens around the jobs: which trainings `make progress` waits for, and what a failed run says at its end."""
+"""Around the jobs: the trainings that `make progress` waits for, and the last words of a failed run."""
 
 from mosaicmr.io import save_json
 from mosaicmr.monitoring.failures import JobWatcher, mark_failed, report
@@ -10,7 +10,7 @@ snakemake_logger.addHandler(WATCHER)
 
 
 def expected_trainings():
-    """The trainings of this run, in the order in which they are shown: their steps, and an output that tells they are done."""
+    """The trainings of this run, in the order of display: their steps, and an output that proves they are done."""
     adaptation = {"adapt_base/base": {"steps": config["adaptation"]["steps"], "output": "base/adapted.json"}}
     experts = {
         f"finetune_expert/{name}": {"steps": config["experts"]["steps"], "output": f"experts/{name}/expert.json"}

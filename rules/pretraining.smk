@@ -1,4 +1,4 @@
-"""The bundled base model, from simulated anatomy alone: never part of a run, made on request by `snakemake pretrain_base`."""
+"""The bundled base model, from simulated anatomy alone. Never part of a run: `snakemake pretrain_base` makes it."""
 
 
 rule pretrain_base:

@@ -1,4 +1,4 @@
-"""Whether prompts decide how a tumour looks: one layout under other words, and how often the words came true."""
+"""Whether prompts decide how a tumour looks: one layout under other prompts, and how often slices look as asked."""
 
 
 rule synthesize_prompt_sweep:

@@ -1,8 +1,8 @@
-"""Prompts and layouts: what the experts are asked for, in training and in synthesis."""
+"""Prompts and layouts, which tell the experts what to draw in training and in synthesis."""
 
 
 rule write_prompts:
-    """Write the prompt of every domain of the training patients' slices, and what its words on the tumour's look mean."""
+    """Write the prompts of the training patients' slices for every domain, and the meaning of their words on looks."""
     input:
         subjects=at("cohort", "subjects.parquet"),
         domains=at("domains", "domains.json"),

@@ -1,4 +1,4 @@
-"""What makes a job stale beside its input files: the values of its parameters by name, and the pins of its environment.
+"""Staleness beside that of input files: the values of a job's parameters by name, and the pins of its environment.
 
 Included after all rules, because it adds to each. Snakemake compares the parameters of a job as a set of values: without
 their names, a seed that changes from 1 to 24 is not seen where another parameter is 24.
@@ -13,7 +13,7 @@ from mosaicmr.fingerprint import environment_fingerprint
 
 
 def named_values(params):
-    """The function that gives a job's parameters by name, but for those that are made from its input and output."""
+    """The function that gives a job's parameters by name, except those made from its input and output."""
     wanted = {name: value for name, value in params.items() if not callable(value) or of_wildcards(value)}
     return lambda wildcards: {
         name: in_order(value(wildcards) if callable(value) else value) for name, value in wanted.items()
@@ -26,7 +26,7 @@ def of_wildcards(function):
 
 
 def warn_of_other_triggers():
-    """Say so where a profile in the folder that Snakemake is called from has taken the place of profiles/default."""
+    """Warn if a profile in the folder from which Snakemake is called has taken the place of profiles/default."""
     if RerunTrigger.CODE in workflow.rerun_triggers:
         snakemake_logger.warning(
             "The profile profiles/default of this checkout is not in use: a comment in a script makes all that follows "

@@ -1,6 +1,6 @@
-"""From layouts to synthetic slices by each scheme, and the exported data set."""
+"""From layouts to synthetic slices, by each scheme."""
 
-# What every sampling stage reads of `synthesis`; the other keys of it make no sampling stale.
+# The keys of `synthesis` that every sampling stage reads; its other keys make no sampling stale.
 SAMPLING = {key: config["synthesis"][key] for key in ["steps", "guidance_scale", "share_noise"]}
 
 

@@ -1,4 +1,4 @@
-"""Measure of every slice once what several metrics compare: network features, textures, steps at borders."""
+"""Measure every slice once, for several metrics: network features, textures, steps at borders."""
 
 from mosaicmr.device import choose_device
 from mosaicmr.evaluation.feature_set import join_features, measure_features, save_features

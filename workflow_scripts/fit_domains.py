@@ -1,4 +1,4 @@
-"""Fit the grey levels between the healthy domains on the training patients."""
+"""Fit the grey levels between the healthy domains on the training patients' cells."""
 
 from mosaicmr.io import load_table, load_tables
 from mosaicmr.partition.domains import save_domains, training_cells

@@ -1,4 +1,4 @@
-"""Write the prompt of every domain of the training patients' slices, and what its words on the tumour's look mean."""
+"""Write the prompts of the training patients' slices for every domain, and the meaning of their words on looks."""
 
 from collections.abc import Iterator
 
