@@ -1,11 +1,10 @@
 """Copies: synthetic slices that lie nearer to a training slice than real slices of other patients do.
 
 A layout is a deformed training layout, so the outline and the domains of a synthetic slice are a training patient's by
-design and prove nothing. Two descriptors look for more. Textures are what a slice shows beyond its layout, in
-thumbnails that survive blurring, noise and small deformations. Features of a network see the whole appearance. The
-distance of two slices is the smaller of the two, each in units of what is usual between held-out and training
-patients. The threshold is what 5 % of the real held-out slices fall below, so about 5 % is what new patients have; the
-floor shows it on training patients.
+design and prove nothing. Two descriptors look for more. Textures describe a slice beyond its layout, in thumbnails that
+survive blurring, noise and small deformations. Features of a network see the whole appearance. The distance of two
+slices is the smaller of the two, each in units of the usual distance between held-out and training patients. 5 % of the
+real held-out slices fall below the threshold, so new patients have about 5 %; the floor shows it on training patients.
 """
 
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ TOO_FEW = (
 
 @dataclass(frozen=True)
 class CopyScale:
-    """What is usual between held-out and training patients: the unit of each descriptor, and the threshold in units."""
+    """Scale of distances between held-out and training patients: a unit for each descriptor, the threshold in units."""
 
     appearance: float
     texture: float
@@ -82,7 +81,7 @@ def nearest_neighbours(
 ) -> pd.DataFrame:
     """The nearest training slice of each slice, with the columns of `NEIGHBOUR_COLUMNS`.
 
-    With `other_patients`, slices of the same patient are passed over (for training slices themselves). is_copy: the
+    With `other_patients`, slices of the same patient are skipped (for training slices themselves). is_copy: the
     distance is below the threshold. Slices without any neighbour are left out.
     """
     distances = slice_distances(slices, train, scale)

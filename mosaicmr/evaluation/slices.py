@@ -1,4 +1,4 @@
-"""The real and the synthetic slices of a run, read piece by piece, because a large cohort does not fit in memory."""
+"""Real and synthetic slices of a run, read piece by piece, because a large cohort does not fit in memory."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ PIECE = 64  # slices
 
 @dataclass(frozen=True)
 class SliceBatch:
-    """Some slices of one shard or batch, with what is known of each.
+    """Some slices of one shard or batch, with their facts.
 
     images float16 [n, M, H, W] in [0, 1]; domains and brain uint8 [n, H, W]; source float16 [n, M, H, W], the aligned
     source slices of synthetic ones (None for real ones); table, one row a slice in the order of the arrays, with
@@ -86,8 +86,8 @@ def count_pieces(tables: Iterable[str | Path]) -> int:
 def pick_slices(table: pd.DataFrame, limit: int, seed: int) -> np.ndarray:
     """Positions (sorted, int) of at most `limit` rows of `table`, spread evenly over the patients.
 
-    Each patient's slices are shuffled and taken in turns, so that no patient gives two more than another unless that
-    one has no more.
+    Each patient's slices are shuffled and taken in turns, so that a patient gives two more than another only where the
+    other has no more.
     """
     order = numpy_generator(seed, "pick slices").permutation(len(table))
     turn = table["patient"].iloc[order].groupby(table["patient"].iloc[order].to_numpy()).cumcount().to_numpy()
