@@ -1,4 +1,4 @@
-"""Where each slice with its label map lies on disk, and reading only the ones that are asked for.
+"""References to slices and label maps on disk, so that only the requested slices are read.
 
 A segmenter's batch is eight slices out of thousands, and the same shard holds training and test patients. So a set of
 slices is a table of references, and a slice is read when a batch needs it: memory stays small, and a patient who is not
@@ -39,7 +39,7 @@ def refer_real(
 def refer_synthetic(
     slices: Sequence[str | Path], layouts: Sequence[str | Path], tables: Sequence[str | Path]
 ) -> pd.DataFrame:
-    """References to synthetic slices and the layouts they were made for; the patient is that of the source slice."""
+    """References to synthetic slices and their layouts; the patient is that of the source slice."""
     parts = []
     for path, layout_path, table_path in zip(slices, layouts, tables, strict=True):
         table = load_table(table_path).rename(columns={"synthetic": "slice", "source_patient": "patient"})
