@@ -1,4 +1,4 @@
-"""A synthetic set as people can train on it: nnU-Net's raw layout, one NIfTI a modality and one a label map."""
+"""A synthetic set for training: nnU-Net's raw layout, a NIfTI for each modality and each label map."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from mosaicmr.cohort.labels import scheme_classes
 from mosaicmr.io import save_json
 
 FILE_ENDING = ".nii.gz"
-PROVENANCE = ["case", "slice", "prompt"]  # nothing of a patient: not even which slice a layout began as
+PROVENANCE = ["case", "slice", "prompt"]  # nothing about a patient, not even the source slice of a layout
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What is the same for every slice of an exported set. pixel_size, slice_spacing: mm."""
+    """Facts that all slices of an exported set share. pixel_size, slice_spacing: mm."""
 
     variant: str
     modalities: Sequence[str]
@@ -74,7 +74,7 @@ def _write_dataset(folder: Path, batches: Iterable[Batch], facts: DatasetFacts) 
 
 
 def consecutive_labels(label_scheme: str) -> dict[int, int]:
-    """nnU-Net wants labels without gaps: the exported value of each canonical class of a scheme, from 1 on."""
+    """The exported value of each canonical class of a scheme, from 1 on: nnU-Net wants labels without gaps."""
     return {tumour_class.value: index for index, tumour_class in enumerate(scheme_classes(label_scheme), start=1)}
 
 

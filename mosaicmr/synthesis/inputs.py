@@ -1,4 +1,4 @@
-"""What synthesis reads: the embeddings of the prompts, and the layouts to be filled."""
+"""Inputs of synthesis: the embeddings of the prompts, and the layouts to be filled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Embeddings:
 class Layouts:
     """A batch of slices to be drawn, as the rule draw_layouts wrote it.
 
-    table: one row a slice; `synthetic` is its id, and `prompt_<expert>` is what each expert is asked for.
+    table: one row a slice; `synthetic` is its id, and `prompt_<expert>` is the prompt of each expert.
     domains: uint8 [n, H, W], 0 outside the brain. source: float16 [n, M, H, W] in [0, 1], a slice of a training
     patient, deformed like the layout. names: the domains in the order of their ids, from id 1 on.
     """
@@ -81,7 +81,7 @@ class Layouts:
         return np.flatnonzero((self.domains == self.names.index(expert) + 1).any(axis=(1, 2)))
 
     def prompts(self, expert: str, rows: np.ndarray) -> list[str]:
-        """What the expert is asked for in these rows."""
+        """The prompts of the expert in these rows."""
         return self.table[f"prompt_{expert}"].iloc[rows].tolist()
 
     def channels(self, factor: int, rows: np.ndarray) -> Tensor:
