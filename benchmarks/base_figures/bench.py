@@ -71,7 +71,7 @@ class Bench:
 
     @cached_property
     def scale(self) -> AppearanceScale:
-        """The meaning of words on a tumour's look in pretraining."""
+        """What words on a tumour's look meant in pretraining."""
         facts = load_facts(self.base)
         if "appearance" not in facts:
             raise InputError(

@@ -76,7 +76,7 @@ def repeat_layout(layouts: Layouts, row: int, prompts: Sequence[str]) -> Layouts
 
 
 def embed_sweep(encode: TextEncoder, prompts: Sequence[str]) -> Embeddings:
-    """Embed these prompts, which no layout of the run has, and the empty prompt."""
+    """The embeddings of these prompts, which no layout of the run has, and of the empty one."""
     different = list(dict.fromkeys(prompts))
     states, mask = embed_prompts(encode, different)
     return Embeddings(states.numpy(), mask.numpy(), {prompt: row for row, prompt in enumerate(different, start=1)})
