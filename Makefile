@@ -1,4 +1,4 @@
-# The two commands for a newcomer are `make demo` and `make test`; each sets up what it needs.
+# The two commands for a newcomer are `make demo` and `make test`. Each installs its own requirements.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -24,7 +24,7 @@ demo: venv ## run the embedded default: simulated patients, about a quarter of a
 	snakemake --cores $(CORES)
 	@echo "The demo is complete: results/demo/report.html, results/demo/summary.json, results/demo/figures/"
 
-status: venv ## say what is fresh, stale and why; ARGS="--configfile ... --config ..." for another run than the demo
+status: venv ## say what is fresh, what is stale and why; ARGS="--configfile ... --config ..." for another run than the demo
 	@python tools/status.py --cores $(CORES) $(ARGS)
 
 progress: ## show how far each training of RUN (demo) is; WATCH=10 shows it every ten seconds
@@ -36,7 +36,7 @@ test: venv ## run all tests but the slow ones, about fifteen minutes on two core
 test-slow: venv ## run the tests that `make test` leaves out
 	python -m pytest -m slow
 
-test-slurm: venv ## as root: install Debian's SLURM, start it on loopback, run the workflow and its accidents on it
+test-slurm: venv ## as root: install Debian's SLURM, start it on loopback, run the workflow on it, kill its jobs
 	bash tools/install_slurm.sh
 	python -m pytest -m slurm tests/slurm
 
@@ -44,7 +44,7 @@ test-slurm-short: venv ## as root: the shortest of these tests, two minutes with
 	bash tools/install_slurm.sh --without-accounting
 	python -m pytest tests/slurm/test_without_accounting.py
 
-test-envs: venv ## build every environment of envs/ anew and import in it all that its scripts import; half an hour
+test-envs: venv ## build every environment of envs/ anew and import the packages of its scripts in it, half an hour
 	python -m pytest -m envs
 
 lint: venv ## check style: ruff, snakefmt, snakemake --lint
@@ -53,7 +53,7 @@ lint: venv ## check style: ruff, snakefmt, snakemake --lint
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
-bench: venv ## measure: time to plan the jobs, and where the time of the demo goes
+bench: venv ## measure the time to plan the jobs, and where the demo's time goes
 	python benchmarks/plan_jobs.py
 	python benchmarks/flops.py
 	python benchmarks/stages.py results/demo

@@ -1,8 +1,8 @@
-"""What one more patient, slice, training step or layout costs, from a finished run: processor seconds and bytes.
+"""The cost of one more patient, slice, training step or layout, from a finished run: processor seconds and bytes.
 
 python benchmarks/constants.py results/demo
 
-Seconds of a stage are those of all its jobs, with the start of Python, divided by what the jobs worked on.
+Seconds of a stage are those of all its jobs, with the start of Python, divided by the number of their units.
 """
 
 import sys

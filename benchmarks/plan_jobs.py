@@ -23,7 +23,7 @@ from tests.support.cohorts import touch_cohort  # noqa: E402
 
 
 def snakemake(folder: Path, config: str, *arguments: str) -> tuple[str, float, float]:
-    """What Snakemake prints for a configuration and the cohort in `folder`, with its wall and processor seconds."""
+    """The output of Snakemake for a configuration and the cohort in `folder`, with its wall and processor seconds."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile"), "--cores", "2"]
     command += ["--directory", str(folder / config), *arguments]
     command += ["--configfile", str(CHECKOUT / "config" / f"{config}.yaml")]

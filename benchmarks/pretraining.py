@@ -1,4 +1,4 @@
-"""What pretraining's choices are worth: slices simulated a second, and Muon against AdamW at equal steps.
+"""The worth of pretraining's choices: slices simulated a second, and Muon against AdamW at equal steps.
 
     python benchmarks/pretraining.py simulation
     python benchmarks/pretraining.py optimizers results/pretraining/<digest>/prepared --steps 150

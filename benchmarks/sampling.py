@@ -1,11 +1,11 @@
-"""How many denoising steps, and which guidance, suit a base: a table of what they do to what it draws.
+"""Denoising steps and guidance that suit a base: a table of their effect on its samples.
 
 python benchmarks/sampling.py [--base models/base] [--steps 4 6 8 12 20] [--guidance 2] [--patients 16]
 
 The patients are simulated, and neither in pretraining nor among those of base_model.py, whose figures this choice would
-flatter otherwise. Of what is drawn for their layouts and prompts, always from the same noise, the table says: the
-Fréchet distance to other patients, as a multiple of that of their own slices; in how many regions the tumour is as dark
-or bright as the prompt asks, which is as the patient's own; and the seconds a slice.
+flatter otherwise. Samples for their layouts and prompts always start from the same noise. The table gives their Fréchet
+distance to other patients, as a multiple of that of the patients' own slices; the share of regions where the tumour is
+as dark or bright as the prompt asks, which is as the patient's own; and the seconds a slice.
 """
 
 import argparse

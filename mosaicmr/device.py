@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision."""
+"""Choice of the device and the precision of computations."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -13,9 +13,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of config key `device`: 'auto' takes a GPU where there is one.
+    """Choose the device of config key `device`: 'auto' takes a GPU where there is one.
 
-    Raises InputError if 'cuda' is asked for and cannot be had.
+    Raises InputError if 'cuda' is requested and not available.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -26,7 +26,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype that matrix products are computed in, for config key `base.precision`.
+    """Choose the dtype of matrix products, for config key `base.precision`.
 
     'auto' is bfloat16 where the hardware has it, else float32. float16 on a CPU is float32, which is both faster and
     safer.

@@ -1,5 +1,5 @@
-"""The one exception that a user is meant to read."""
+"""The exception that a user is meant to read."""
 
 
 class InputError(Exception):
-    """What the user gave is wrong: one sentence with the file or key, the value found and expected, and the remedy."""
+    """A user's mistake: one sentence with the file or key, the value found and expected, and the remedy."""

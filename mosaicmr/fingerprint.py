@@ -1,4 +1,4 @@
-"""A fingerprint of the code that a script really runs, so that only what an edit can change is run again.
+"""A fingerprint of the code that a script really runs, so that an edit reruns only the results it can change.
 
 Snakemake sees a change in a rule's own script, not in the modules it imports. Each rule therefore carries this
 fingerprint as a parameter. Comments, docstrings, layout and the number of a release do not enter it.

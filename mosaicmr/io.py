@@ -94,7 +94,7 @@ def create_arrays(
 def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Read the arrays called `names` (all by default) from a safetensors file.
 
-    They are mapped: only what is looked at is read, so a stage that takes slice by slice never holds a whole shard.
+    They are mapped: only the elements in use are read, so a stage that takes slice by slice never holds a whole shard.
     Changes of their elements stay in memory. Raises InputError if the file is not safetensors, lacks one of the names,
     or holds numbers of a type that NumPy lacks.
     """

@@ -1,4 +1,4 @@
-"""Random generators that depend on the run's seed and on what they are for, and on nothing else."""
+"""Random generators that depend only on the run's seed and on their purpose."""
 
 from __future__ import annotations
 

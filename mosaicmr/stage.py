@@ -1,4 +1,4 @@
-"""What every stage does around its work: logging, threads, determinism, and errors that a user can read."""
+"""The frame around every stage's work: logging, threads, determinism, and errors that a user can read."""
 
 import contextlib
 import logging

@@ -20,7 +20,7 @@ SCANS = {key: config["cohort"][key] for key in ("modalities", "label_scheme")}
 if config["cohort"]["source"] == "phantom":
 
     rule build_phantom:
-        """Simulate one patient with a glioma, and write it as BraTS 2021 would."""
+        """Simulate a patient with a glioma, and write it in the naming of BraTS 2021."""
         output:
             **{name: str(file) for name, file in phantom_files(at("phantom"), "{patient}").items()},
         params:

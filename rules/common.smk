@@ -8,7 +8,7 @@ from pathlib import Path
 
 CHECKOUT = Path(workflow.basedir).resolve()
 # Scripts import the library from this checkout, installed or not, here or on a node (Snakemake itself looks beside the
-# Snakefile). Said in the command of each job, because Snakemake drops PYTHONPATH where it activates an environment.
+# Snakefile). The command of each job sets it, because Snakemake drops PYTHONPATH where it activates an environment.
 os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
@@ -61,7 +61,7 @@ def base_model(wildcards):
 
 
 def base_files(wildcards):
-    """The files of the base model, without its card; of one that a rule fetches from the hub, the record of them."""
+    """The files of the base model, without its card; for a model from the hub, the record of its files."""
     if HUB_MODEL:
         return [os.path.join(config["base"]["model"], ORIGIN)]
     files = Path(config["base"]["model"]).rglob("*")
@@ -69,7 +69,7 @@ def base_files(wildcards):
 
 
 def adapted_files(wildcards):
-    """The files of the adapted base, of a run that makes one."""
+    """The files of the adapted base, or none in a run without it."""
     names = ["adapted.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
     return [at("base", name) for name in names] if ADAPTED else []
 
@@ -108,7 +108,7 @@ try:
 except InputError as error:
     sys.exit(str(error))
 
-# What is fetched from the hub once, beside the runs because it serves them all; jobs then read a folder like any other.
+# The model fetched from the hub lies beside the runs, because it serves them all; jobs read it like any other folder.
 HUB_MODEL = config["base"]["model"] if FETCHED_BASE else None
 if HUB_MODEL:
     config["base"]["model"] = os.path.join("results", FETCHED_BASE)
@@ -120,7 +120,7 @@ VARIANTS = {name: in_order(variant) for name, variant in config["synthesis"]["va
 config.update(in_order(config))
 SHARDS = list(SUBJECTS)
 PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["source"] == "phantom" else []
-# What experts start from, and synthesis with them: the base's U-Net, or the one that adapt_base makes of it.
+# Experts, and synthesis with them, start from the base's U-Net or from its adaptation by adapt_base.
 ADAPTED = config["adaptation"]["steps"] > 0
 BASE = config["base"] | {"unet": at("base") if ADAPTED else None}
 DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])

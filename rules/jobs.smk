@@ -18,7 +18,7 @@ snakemake_logger.addHandler(WATCHER)
 
 
 def expected_trainings():
-    """The trainings of this run, in the order in which they are shown: their steps, and an output that tells they are done."""
+    """The trainings of this run, in the order of display: their steps, and an output that proves they are done."""
     adaptation = {"adapt_base/base": {"steps": config["adaptation"]["steps"], "output": "base/adapted.json"}}
     experts = {
         f"finetune_expert/{name}": {"steps": config["experts"]["steps"], "output": f"experts/{name}/expert.json"}
@@ -38,7 +38,7 @@ def code_of(rule):
 
 
 def named_values(params):
-    """The function that gives a job's parameters by name, but for those that are made from its input and output."""
+    """The function that gives a job's parameters by name, except those made from its input and output."""
     wanted = {name: value for name, value in params.items() if not callable(value) or of_wildcards(value)}
     return lambda wildcards: {
         name: in_order(value(wildcards) if callable(value) else value) for name, value in wanted.items()
@@ -51,7 +51,7 @@ def of_wildcards(function):
 
 
 def warn_of_other_triggers():
-    """Say so where a profile in the folder that Snakemake is called from has taken the place of profiles/default."""
+    """Warn if a profile in the folder from which Snakemake is called has taken the place of profiles/default."""
     if RerunTrigger.CODE in workflow.rerun_triggers:
         snakemake_logger.warning(
             "The profile profiles/default of this checkout is not in use: a comment in a script makes all that follows "

@@ -1,4 +1,4 @@
-"""Partition: tessellate healthy brain, fit the healthy domains, and give every pixel its domain."""
+"""Partition: tessellate healthy brain, fit the healthy domains, give every pixel its domain, and show the result."""
 
 from mosaicmr.partition.domains import choose_reference
 

@@ -1,4 +1,4 @@
-"""Prompts and layouts: what the experts are asked for, in training and in synthesis."""
+"""Prompts and layouts, which tell the experts what to draw in training and in synthesis."""
 
 
 rule write_prompts:

@@ -38,13 +38,13 @@ rule export_dataset:
 
 
 rule figures:
-    """Every figure and table of the run, which is what the report shows."""
+    """Draw every figure and table that the report shows."""
     input:
         FIGURES,
 
 
 rule figure_grid:
-    """Show real slices beside synthetic ones of a variant."""
+    """Show slices of training patients beside the synthetic ones of a variant."""
     input:
         **SLICES,
         **LAYOUTS,
@@ -99,7 +99,7 @@ rule figure_radiomics:
 
 
 rule table_metrics:
-    """Write the table of all metrics beside the floor and the published figures."""
+    """Write the table of all metrics, with the floor and the published figures, as CSV, PDF and PNG."""
     input:
         summary=at("summary.json"),
         patients=expand(at("evaluation", "segmenter", "{arm}_patients.parquet"), arm=ARMS),
@@ -126,7 +126,7 @@ rule table_metrics:
 
 
 rule write_report:
-    """Put the figures with their captions into one HTML file."""
+    """Put every figure with its caption into one HTML file, by Snakemake's own report of the target `figures`."""
     input:
         figures=FIGURES,
         captions=CAPTIONS,

@@ -1,8 +1,8 @@
-"""Usefulness: a segmenter for each arm, its scores on held-out patients, mask fidelity, and the summary of the run."""
+"""Usefulness: a segmenter for each arm, its scores on held-out patients, mask fidelity, and the run's summary."""
 
 
 rule train_segmenter:
-    """Train a U-Net on the slices of one arm, once for each seed."""
+    """Train the segmenter of an arm once for each seed, without ever reading a test patient."""
     input:
         unpack(synthetic_of_arm),
         **SLICES,
@@ -32,7 +32,7 @@ rule train_segmenter:
 
 
 rule score_segmenter:
-    """Score an arm's segmenter on held-out test patients."""
+    """Score the segmenter of an arm on held-out test patients."""
     input:
         **SLICES,
         weights=at("evaluation", "segmenter", "{arm}.safetensors"),
@@ -59,7 +59,7 @@ rule score_segmenter:
 
 
 rule measure_mask_fidelity:
-    """Look with a segmenter trained on real slices for the tumours that the layouts asked for."""
+    """Measure how much of a layout's tumour a segmenter finds; for the floor, of real test slices' tumours."""
     input:
         unpack(labelled_files),
         weights=at("evaluation", "segmenter", "real+classical.safetensors"),
@@ -110,7 +110,7 @@ rule figure_segmentation:
 
 
 rule summarize_run:
-    """Gather every metric of the run into one document."""
+    """Gather every metric of the run into one JSON document."""
     input:
         **SLICES,
         subjects=at("cohort", "subjects.parquet"),

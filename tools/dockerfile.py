@@ -17,7 +17,7 @@ HEADER = """\
 # docker build --file docs/Dockerfile --tag mosaicmr .
 """
 # To containerize, Snakemake asks conda for its platform, looking for pin files, and makes no environment. Answering
-# here spares whoever changes a version an installation of conda.
+# here makes an installation of conda unnecessary for a change of versions.
 ANSWERS = """\
 #!/bin/sh
 case "$*" in
@@ -30,7 +30,7 @@ esac
 
 
 def containerize() -> str:
-    """What `snakemake --containerize` prints of the default configuration; raises CalledProcessError if it fails."""
+    """The output of `snakemake --containerize` for the default configuration; raises CalledProcessError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         conda = Path(folder) / "conda"
         conda.write_text(ANSWERS)
@@ -51,7 +51,7 @@ def complete(text: str) -> str:
 
 
 def dockerfile() -> str:
-    """What docs/Dockerfile should be."""
+    """The right text of docs/Dockerfile."""
     return complete(containerize())
 
 

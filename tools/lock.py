@@ -64,9 +64,9 @@ def environment_needs(project: dict) -> dict[str, list[str]]:
 
 
 def environment_text(name: str, versions: dict[str, str]) -> str:
-    """What envs/<name>.yaml should be: as it is up to its pip section, then `versions` but for those that come after.
+    """The right text of envs/<name>.yaml: as it is up to its pip section, then `versions` except those that come after.
 
-    Its Python is the one that runs this, because what packages need depends on it.
+    Its Python is the version that runs this, because the requirements of packages depend on it.
     """
     kept = (ENVIRONMENTS / f"{name}.yaml").read_text().split(PIP_SECTION)[0]
     kept = re.sub(r"- python=\S+", f"- python={sys.version_info.major}.{sys.version_info.minor}", kept)
@@ -77,7 +77,7 @@ def environment_text(name: str, versions: dict[str, str]) -> str:
 
 
 def post_deploy_text(name: str, versions: dict[str, str]) -> str | None:
-    """What envs/<name>.post-deploy.sh should be: as it is, with these versions; None where there is none."""
+    """The right text of envs/<name>.post-deploy.sh: as it is, with these versions; None where there is no such file."""
     path = ENVIRONMENTS / f"{name}.post-deploy.sh"
 
     def pin(match: re.Match) -> str:

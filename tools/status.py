@@ -99,7 +99,7 @@ def makers(workflow: Workflow, job: Job, files: set[str]) -> set[str]:
 
 
 def changed_parameters(recorded: list[str], job: Job) -> Iterator[str]:
-    """What differs between the parameters that made a job's output and those it has now."""
+    """The differences between the parameters that made a job's output and those it has now."""
     if repr(job.params.environment) not in recorded:
         yield f"other packages in envs/{Path(job.rule.conda_env).name}"
     before = next((values for values in map(parse, recorded) if isinstance(values, dict) and "code" in values), {})

@@ -1,4 +1,4 @@
-"""Simulate one patient with a glioma, and write it as BraTS 2021 would."""
+"""Simulate a patient with a glioma, and write it in the naming of BraTS 2021."""
 
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy

@@ -1,4 +1,4 @@
-"""Fetch the base model from the Hugging Face hub."""
+"""Fetch the base model's files from the Hugging Face hub, once for all jobs and runs."""
 
 from pathlib import Path
 

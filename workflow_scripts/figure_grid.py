@@ -1,4 +1,4 @@
-"""Show real slices beside synthetic ones of a variant."""
+"""Show slices of training patients beside the synthetic ones of a variant."""
 
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.figures.grid import choose_pairs, draw_grid
@@ -9,7 +9,8 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     files = snakemake.input
     pairs = choose_pairs(SliceSet.open_all(files.slices), SliceSet.open_all(files.layouts, files.synthetic))
-    save_figure(draw_grid(*pairs, snakemake.wildcards.variant), snakemake.output.pdf, snakemake.output.png)
+    figure = draw_grid(*pairs, snakemake.wildcards.variant, snakemake.params.source)
+    save_figure(figure, snakemake.output.pdf, snakemake.output.png)
 
 
 if "snakemake" in globals():

@@ -1,4 +1,4 @@
-"""Fit the grey levels between the healthy domains on the training patients."""
+"""Fit the grey levels between the healthy domains on the training patients' cells."""
 
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.cohort.split import TRAINING, select_splits

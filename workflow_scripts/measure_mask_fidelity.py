@@ -1,4 +1,4 @@
-"""Measure how much of the tumour that the layouts asked for a segmenter finds, or on real test slices (the floor)."""
+"""Measure how much of a layout's tumour a segmenter finds; for the floor, of real test slices' tumours."""
 
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.cohort.split import TEST

@@ -1,4 +1,4 @@
-"""Score the segmenter of one arm on the held-out test patients."""
+"""Score the segmenter of an arm on held-out test patients."""
 
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.cohort.split import TEST

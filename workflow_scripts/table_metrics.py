@@ -1,4 +1,4 @@
-"""Write the table of all metrics, with the floor and the published figures, as CSV and as a picture."""
+"""Write the table of all metrics, with the floor and the published figures, as CSV, PDF and PNG."""
 
 from mosaicmr.evaluation.summary import to_metric
 from mosaicmr.figures.metrics_table import draw_metrics, subset_block, tidy_metrics, utility_block

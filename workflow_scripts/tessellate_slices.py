@@ -1,4 +1,4 @@
-"""Divide the healthy brain of every slice into cells."""
+"""Divide the healthy brain of every slice into Voronoi cells of position and grey level."""
 
 import pandas as pd
 

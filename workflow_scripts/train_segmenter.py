@@ -1,4 +1,4 @@
-"""Train the segmenter of one arm, without ever reading a test patient."""
+"""Train the segmenter of an arm once for each seed, without ever reading a test patient."""
 
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.cohort.split import TRAINING, VALIDATION

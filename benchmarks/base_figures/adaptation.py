@@ -82,7 +82,7 @@ def redraw(bench: Bench, denoiser: Denoiser, layouts: Layouts) -> np.ndarray:
 
 
 def training_slices(bench: Bench, real: RealSlices, layouts: Layouts, scale: LookScale) -> TrainingSlices:
-    """What the base is adapted on: every slice with its prompts of the whole slice and of each domain that it has."""
+    """The slices that adapt the base, each with its prompts of the whole slice and of every domain in it."""
     slices, names = real.slices, real.slices.table["slice"]
     table = prompt_table(slices, slices.table, [WHOLE, *DOMAINS], scale)
     prompt_of = table.set_index(["slice", "domain"])["prompt"]

@@ -1,4 +1,4 @@
-"""What is asked of a base model, and how many slices of which size it is measured on."""
+"""Targets of a base model, and the number and size of the slices that measure it."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Bench:
-    """What every figure is measured with.
+    """The models and slices behind every figure.
 
     base: folder of the base; real: folder of real subjects, or None. patients: names the simulated patients; those of
     another name are others.
@@ -103,7 +103,7 @@ class Bench:
 
     @cached_property
     def samples(self) -> np.ndarray:
-        """What the base draws for the layouts and prompts of the first phantoms, float16 [n, 4, H, W] in [0, 1]; the
+        """Samples of the base for the layouts and prompts of the first phantoms, float16 [n, 4, H, W] in [0, 1]; the
         background as it was drawn."""
         prompts = write_prompts(measure_facts(self.first, self.scale))
         return self.draw(self.first, self.domains, prompts)

@@ -31,7 +31,7 @@ def prompt_accuracy(bench: Bench) -> Figure:
     Brightness and texture are drawn evenly for each class and modality of each slice, whatever its phantom looked like,
     and measured on what is drawn from noise, in the base's own scale. Beside it: prompts that say nothing of looks,
     from the same noise; prompts that ask for the phantom's own looks, which go together as they do in training; and how
-    often the base's own reader finds the brightness in the prompt, most of which the drawing depends on.
+    often the base's own reader finds the brightness in the prompt, on which the drawing mostly depends.
     """
     phantoms, scale = bench.first, bench.scale
     facts = measure_facts(phantoms, scale)

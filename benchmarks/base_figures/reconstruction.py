@@ -27,7 +27,7 @@ def autoencoder_ssim_phantoms(bench: Bench) -> Figure:
 
 
 def autoencoder_ssim_real(bench: Bench) -> Figure:
-    """The same on real subjects, none of which any base was trained on."""
+    """The same on real subjects; no base was trained on them."""
     subjects = find_subjects(bench.real, MODALITIES, LABEL_SCHEME)
     settings = bench.cutting(bench.amounts.real, bench.amounts.real_slices)
     slices = extract_shard(subjects, LABEL_SCHEME, MODALITIES, settings)

@@ -38,7 +38,7 @@ MEASURES: dict[str, Callable[[Bench], Figure]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure. names: of figures, none for all; pictures: folder for contact sheets, None for none."""
+    """Requested measurements. names: of figures, none for all; pictures: folder for contact sheets, None for none."""
 
     base: Path
     real: Path | None

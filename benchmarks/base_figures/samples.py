@@ -1,4 +1,4 @@
-"""What the base draws from noise: how like phantoms it is, whether tumours are where asked, and how long it takes."""
+"""Samples of the base from noise: likeness to phantoms, tumours in the right place, and seconds."""
 
 import math
 import tempfile

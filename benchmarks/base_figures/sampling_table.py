@@ -1,4 +1,4 @@
-"""What the numbers of denoising steps and the guidance do to what a base draws, on patients of no other figure."""
+"""The effect of denoising steps and guidance on the samples of a base, on patients of no other figure."""
 
 import time
 from collections.abc import Iterable, Iterator

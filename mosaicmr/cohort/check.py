@@ -1,4 +1,4 @@
-"""The integrity check that comes before anything else, and the volumes that the split is balanced by."""
+"""Integrity check before anything else, and the volumes that the split balances."""
 
 import logging
 from collections.abc import Iterable
@@ -31,5 +31,5 @@ def check_subject(subject: Subject, label_scheme: str) -> dict[str, str | float]
 
 
 def check_subjects(subjects: Iterable[Subject], label_scheme: str) -> pd.DataFrame:
-    """One row per subject, as `check_subject` gives them."""
+    """Check several subjects: a row a subject, as `check_subject` gives them."""
     return pd.DataFrame([check_subject(subject, label_scheme) for subject in subjects])

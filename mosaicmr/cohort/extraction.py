@@ -16,7 +16,7 @@ from mosaicmr.cohort.volumes import Volumes, load_volumes
 
 @dataclass(frozen=True)
 class SliceSettings:
-    """How slices are cut, as in the keys of the same names under `cohort` in the configuration.
+    """Settings for cutting slices: the keys of the same names under `cohort` in the configuration.
 
     slice_size in pixels; pixel_size and slice_spacing in mm; min_tumour_area in mm²; percentiles from 0 to 100.
     """
@@ -30,7 +30,7 @@ class SliceSettings:
 
     @classmethod
     def from_config(cls, cohort: Mapping[str, Any]) -> "SliceSettings":
-        """Take the settings out of the configuration's section `cohort`; other keys are passed over."""
+        """Take the settings out of the configuration's section `cohort`; other keys are ignored."""
         values = {name: cohort[name] for name in cls.__dataclass_fields__}
         return cls(**{**values, "intensity_percentiles": tuple(values["intensity_percentiles"])})
 
@@ -38,7 +38,7 @@ class SliceSettings:
 def extract_shard(
     subjects: Iterable[Subject], label_scheme: str, modalities: Sequence[str], settings: SliceSettings
 ) -> SliceSet:
-    """The slices of several subjects as one set, rows counted through; a valid empty set if there are none.
+    """Cut the slices of several subjects into a single set, rows counted through; a valid empty set if there are none.
 
     The table has slice, subject, patient, row, height, tumour_area_mm2 and area_<class>_mm2. Raises InputError as
     `load_volumes` and `frame_brain` do.
@@ -50,14 +50,14 @@ def extract_shard(
         for name, array in part.arrays.items():
             parts[name].append(array)
         tables += [part.table] if len(part.table) else []
-    # An empty table has no say in the types of columns, so it is only used if there is nothing else.
+    # An empty table must not decide the types of columns, so it is used only if there is nothing else.
     table = pd.concat(tables or [empty.table], ignore_index=True)
     table["row"] = np.arange(len(table))
     return SliceSet(empty.header, table, {name: _join(arrays) for name, arrays in parts.items()})
 
 
 def _join(parts: list[np.ndarray]) -> np.ndarray:
-    """Concatenate, giving up each part once it is copied: the slices of a large shard fill memory once, not twice."""
+    """Concatenate, freeing each part once it is copied: the slices of a large shard fill memory once, not twice."""
     end = sum(map(len, parts))
     joined = np.empty((end, *parts[0].shape[1:]), parts[0].dtype)
     while parts:
@@ -71,7 +71,7 @@ def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: 
     """Cut one subject's slices.
 
     All slices of a subject share one frame, centred on the bounding box of its brain. A plane qualifies if it holds
-    min_tumour_area of tumour in the slice as it is written. Planes lie slice_spacing apart, counted from the one with
+    min_tumour_area of tumour in the slice as it is written. Planes lie slice_spacing apart, counted from the plane with
     most tumour, so that a small tumour is not missed between two of them.
     Raises InputError if the brain is larger than a slice.
     """

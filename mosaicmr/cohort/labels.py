@@ -64,7 +64,7 @@ def unrank_classes(ranks: np.ndarray, scheme: str) -> np.ndarray:
 def to_classes(labels: np.ndarray, scheme: str, source: str) -> np.ndarray:
     """Map a scheme's label values to our classes.
 
-    labels: integer array of any shape, values of `scheme` and 0. source: what to call the array in an error.
+    labels: integer array of any shape, values of `scheme` and 0. source: name of the array for an error.
     Returns uint8 of the same shape. Raises InputError on a value outside the scheme.
     """
     table = LABEL_SCHEMES[scheme]

@@ -1,4 +1,4 @@
-"""Intensities of MR have no unit; the brain's percentiles give them a common scale."""
+"""Normalisation: MR intensities have no unit, and the brain's percentiles give them a common scale."""
 
 import numpy as np
 

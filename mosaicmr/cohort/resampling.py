@@ -8,14 +8,14 @@ from mosaicmr.cohort.volumes import Volumes
 from mosaicmr.errors import InputError
 
 # Half width of the filter in pixels, where that is more than a voxel: a triangle as wide as the pixels' distance keeps
-# images free of aliasing; for masks, one within the pixel itself keeps corners and thin rims.
+# images free of aliasing; for masks, a triangle within the pixel itself keeps corners and thin rims.
 IMAGE_SUPPORT = 1.0
 MASK_SUPPORT = 0.5
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a subject's slices lie in its volumes: matrices [size, voxels] for rows (front to back) and columns
+    """Position of a subject's slices in its volumes: matrices [size, voxels] for rows (front to back) and columns
     (patient's right to left, as a radiologist looks), one pair for images and one for masks.
     """
 
@@ -33,7 +33,7 @@ class Frame:
         return _apply(planes, self.mask_rows, self.mask_columns)
 
     def labels(self, planes: np.ndarray) -> np.ndarray:
-        """Resample label planes [X, Y, n]: each class as a mask of its own, then the largest; uint8 [n, H, W]."""
+        """Resample label planes [X, Y, n]: each class as its own mask, then the largest; uint8 [n, H, W]."""
         classes = [0, *(int(value) for value in np.unique(planes) if value)]
         shares = [self.masks(planes == value) for value in classes[1:]]
         shares.insert(0, 1 - sum(shares))

@@ -1,4 +1,4 @@
-"""Where subjects come from: a folder in BraTS naming, or the phantom's names; and how they are named and sharded here.
+"""Sources of subjects: a folder in BraTS naming, or the phantom's names; and their pseudonyms and shards.
 
 Two namings are known, each with its own modality suffixes:
 
@@ -23,7 +23,7 @@ FOLDER_DEPTH = 4  # a cohort folder may hold a folder with HGG/ and LGG/, and ea
 
 @dataclass(frozen=True)
 class Naming:
-    """One way of naming files: which subjects it matches, how it writes modalities, which label schemes it allows."""
+    """A convention of file names: the subjects it matches, its words for modalities, the label schemes it allows."""
 
     years: str
     subject: re.Pattern
@@ -118,7 +118,7 @@ def phantom_files(folder: str | Path, patient: str) -> dict[str, Path]:
 
 
 def subjects_of_files(files: Iterable[str | Path], modalities: Sequence[str], label_scheme: str) -> list[Subject]:
-    """Group files into subjects by their names alone, sorted by pseudonym; files of other names are passed over.
+    """Group files into subjects by their names alone, sorted by pseudonym; files of other names are ignored.
 
     A folder may stand among `files`: if it is named like a subject, that subject is expected to be complete.
     Raises InputError as `find_subjects` does.
@@ -157,7 +157,7 @@ def assign_shards(
 
     A shard of more than `subjects_per_shard` subjects is split in two by the next bit of a hash of the patient, as long
     as `max_shards` (rounded down to a power of two) allows; beyond that, shards grow. So a patient who joins or leaves
-    changes no shard but one, which may split or take in its other half. All timepoints of a patient share a shard.
+    changes a single shard, which may split or take in its other half. All timepoints of a patient share a shard.
     """
     return dict(sorted(_split_shard(subjects, 1, subjects_per_shard, max_shards.bit_length() - 1)))
 

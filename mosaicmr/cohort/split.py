@@ -1,8 +1,8 @@
 """The split into training, validation and test patients, by a small integer program.
 
 Drawing patients at random leaves small cohorts lopsided: all large tumours on one side, or no enhancing tumour to test
-on. Instead, the numbers of patients are fixed by the fractions, and the program chooses who goes where so that every
-split has every class if it can, and each split's tumour volumes are those of the cohort.
+on. Instead, the fractions fix the numbers of patients, and the program chooses the patients of each split. Every split
+gets every class if possible, and tumour volumes like those of the cohort.
 """
 
 import logging
@@ -31,7 +31,7 @@ ABSOLUTE_GAP = 0.03
 
 
 def split_subjects(subjects: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
-    """Give every subject its patient's split.
+    """Give every subject the split of its patient.
 
     subjects: rows of `check_subject`. fractions: of train, val and test, summing to 1. Returns the same rows with a
     column `split`. Raises InputError as `split_patients` does.
@@ -111,7 +111,7 @@ def split_sizes(patients: int, fractions: Mapping[str, float]) -> dict[str, int]
     ideal = {split: round(fraction * patients, 9) for split, fraction in values.items()}
     sizes = {split: max(1, int(ideal[split])) for split in SPLITS}
     while sum(sizes.values()) < patients:
-        # At equal remainders the test patients, which every result is averaged over, come before the validation's.
+        # At equal remainders the test comes before the validation, because every result is a mean over test patients.
         neediest = max(PRESENCE_WEIGHTS, key=lambda split: ideal[split] - sizes[split])
         sizes[neediest] += 1
     while sum(sizes.values()) > patients:

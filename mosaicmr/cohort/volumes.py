@@ -1,4 +1,4 @@
-"""Reading a subject's NIfTI files, refusing what later stages could only stumble over."""
+"""Read a subject's NIfTI files, and refuse those that later stages could not use."""
 
 import gzip
 import zlib

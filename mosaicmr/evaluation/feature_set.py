@@ -1,4 +1,4 @@
-"""What is measured once of every slice, real or synthetic, and then compared by several metrics."""
+"""Measurements taken once of every slice, real or synthetic, and then compared by several metrics."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ class FeatureSet:
     """Features of n slices.
 
     table (slice, patient, split, height); efficientnet float32 [n, M, 1280]; textures float32 [n, M, 32, 32]
-    (`textures_of`); steps float64 [n, 4] (`border_steps`); inception float32 [n, M, 2048], or None where its weights
-    were not given.
+    (`textures_of`); steps float64 [n, 4] (`border_steps`); inception float32 [n, M, 2048], or None without its
+    weights.
     """
 
     table: pd.DataFrame
@@ -48,7 +48,7 @@ class FeatureSet:
 
 
 def textures_of(images: np.ndarray, domains: np.ndarray) -> np.ndarray:
-    """What a slice shows beyond its layout: grey minus the mean of its domain, averaged down to thumbnails.
+    """Textures beyond the layout: grey minus the mean of its domain, averaged down to thumbnails.
 
     `images` [n, M, H, W], `domains` [n, H, W]; returns float32 [n, M, 32, 32] (fewer where H or W has fewer), 0 in the
     background.
@@ -66,7 +66,7 @@ def textures_of(images: np.ndarray, domains: np.ndarray) -> np.ndarray:
 def measure_features(
     batch: SliceSet, efficientnet: torch.nn.Module, inception: torch.nn.Module | None, device: str
 ) -> FeatureSet:
-    """All features of the slices of one batch."""
+    """Measure all features of the slices of a batch."""
     return FeatureSet(
         table=batch.table,
         efficientnet=efficientnet_features(efficientnet, batch.images, device),
@@ -77,7 +77,7 @@ def measure_features(
 
 
 def join_features(parts: list[FeatureSet]) -> FeatureSet:
-    """Several sets as one."""
+    """Join several sets, in their order."""
     has_inception = all(part.inception is not None for part in parts)
     return FeatureSet(
         table=pd.concat([part.table for part in parts], ignore_index=True),

@@ -1,7 +1,7 @@
 """Features of slices from a network trained on photographs (EfficientNet-lite0, ImageNet).
 
 A Fréchet distance on these features is not an FID: the FID is defined on one particular Inception network
-(`mosaicmr.evaluation.inception`). It is used because its weights come with a package, so that it works offline.
+(`mosaicmr.evaluation.inception`). This network is used because its weights come with a package, so it works offline.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Fidelity of a set of slices as tidy rows: Fréchet and kernel distances, SSIM and seam index, with the real floor.
 
-The distance to training patients and the one to held-out patients mean different things: the first is low for a model
-that memorises, the second also contains how much patients differ. `_train` compares with training slices and `_test`
+The distances to training patients and to held-out patients mean different things: the first is low for a model that
+memorises, the second also contains the differences between patients. `_train` compares with training slices and `_test`
 with those of test patients. Their floors are real slices against real slices: two halves of the training patients,
 and training against test patients. All are intervals over patients (mosaicmr/evaluation/intervals.py).
 """
@@ -41,7 +41,7 @@ def variant_rows(synthetic: FeatureSet, real: FeatureSet, kid_subset: int, seed:
 
 
 def floor_rows(real: FeatureSet, kid_subset: int, seed: int) -> list[dict]:
-    """The same metrics of real slices: halves of the training patients, training against test, held-out ones' seams."""
+    """The same metrics of real slices: halves of the training patients, training against test, held-out seams."""
     train, test = real.of(TRAINING), real.of("test")
     return [
         _fid_row(real, lambda: halves_row("fid", train, "inception", seed)),
@@ -102,7 +102,7 @@ def kid_row(metric: str, left: FeatureSet, right: FeatureSet, subset: int, seed:
 
 
 def seam_row(features: FeatureSet, train: FeatureSet, seed: int) -> dict:
-    """Seam index against the real slices of training patients, whose domain maps the layouts are made from."""
+    """Seam index against the real slices of training patients, because their domain maps become the layouts."""
     value, low, high, count = jackknife_interval(
         lambda keep, keep_other: seam_index(features.steps[keep], train.steps[keep_other]),
         features.patients,

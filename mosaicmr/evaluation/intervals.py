@@ -1,13 +1,13 @@
-"""95 % intervals over patients, and the tidy row that every metric is reported in.
+"""95 % intervals over patients, and the tidy row of every metric.
 
-Slices of one patient resemble one another, so a slice is not an independent observation: whatever is resampled or left
-out here is a whole patient (for a synthetic slice: its source patient).
+Slices of a patient resemble each other, so a slice is not an independent observation. Therefore whole patients are
+resampled or left out here (for a synthetic slice: its source patient).
 
 Means and proportions get a cluster bootstrap (Davison & Hinkley 1997, section 3.8). Fréchet distance and KID do not:
 a bootstrap sample repeats patients, which lowers the rank of the covariance and plants identical pairs in the kernel
-sums, so resampled distances lie systematically above the estimate and their percentiles may not even contain it. They
-get the delete-a-group jackknife (Kott 2001) instead, which never repeats a slice; it deletes one patient at a time
-where there are few enough.
+sums. Resampled distances then lie systematically above the estimate, and their percentiles may not even contain it.
+These metrics get the delete-a-group jackknife (Kott 2001) instead, which never repeats a slice; it deletes one patient
+at a time where there are few enough.
 """
 
 import math
@@ -20,7 +20,7 @@ from scipy import stats
 from mosaicmr.seeds import numpy_generator
 
 CONFIDENCE = 0.95
-MINIMUM_PATIENTS = 3  # with fewer, a spread over patients says nothing; the interval is left out
+MINIMUM_PATIENTS = 3  # with fewer, a spread over patients means nothing, and the interval is left out
 JACKKNIFE_GROUPS = 30  # beyond this, deleting patients one by one costs time and hardly narrows the interval
 MEAN = "mean"  # stands for a class in the name of a metric that averages over all classes
 METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "why"]

@@ -1,4 +1,4 @@
-"""Kernel distance between two sets of feature vectors (KID on whatever features are given)."""
+"""Kernel distance between two sets of feature vectors (KID, on any features)."""
 
 import numpy as np
 

@@ -28,7 +28,7 @@ TOO_FEW = (
 
 @dataclass(frozen=True)
 class CopyScale:
-    """What is usual between held-out and training patients: the unit of each descriptor, and the threshold in units."""
+    """Scale of distances between held-out and training patients: a unit for each descriptor, the threshold in units."""
 
     features: float
     texture: float
@@ -83,7 +83,7 @@ def nearest_neighbours(
 ) -> pd.DataFrame:
     """The nearest training slice of each slice, with the columns of `NEIGHBOUR_COLUMNS`.
 
-    With `other_patients`, slices of the same patient are passed over (for training slices themselves). is_copy: the
+    With `other_patients`, slices of the same patient are skipped (for training slices themselves). is_copy: the
     distance is below the threshold. Slices without any neighbour are left out.
     """
     distances = slice_distances(slices, train, scale)

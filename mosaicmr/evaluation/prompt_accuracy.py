@@ -1,4 +1,4 @@
-"""Does a slice look as its prompt asked? The asked words against the words that its own pixels earn.
+"""Prompt accuracy: the words that a prompt asked for against the words that the slice's own pixels earn.
 
 The asked words are those of the slice that the layout was made from, so a variant that starts from this source gets
 them for free. Chance is the rate at which words would agree if they were exchanged at random between the slices.
@@ -47,10 +47,10 @@ def _pairs(asked: Sequence[Look], measured: Sequence[Look]) -> list[tuple[Look, 
 def accuracy_metrics(looks: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
     """Tidy metric rows of `compare_looks`.
 
-    prompt_brightness and prompt_texture are the shares of the asked words that are the measured ones, with intervals
-    over patients; prompt_brightness_chance and prompt_texture_chance what chance gives, without: a resample that
-    repeats patients repeats words, which lifts the chance above its estimate. Each again for every tumour class and
-    modality as `<metric>_<class>_<modality>`.
+    prompt_brightness and prompt_texture are the shares of asked words that agree with the measured words, with
+    intervals over patients. prompt_brightness_chance and prompt_texture_chance are the same shares by chance. They have
+    no interval: a resample that repeats patients repeats words, which lifts the chance above its estimate. Each metric
+    is repeated for every tumour class and modality as `<metric>_<class>_<modality>`.
     """
     kinds = looks.groupby(["tumour_class", "modality"], sort=False)
     looks = looks.assign(kind=kinds.ngroup())
@@ -69,7 +69,7 @@ def accuracy_metrics(looks: pd.DataFrame, seed: int, resamples: int) -> pd.DataF
 
 
 def unasked_metrics() -> pd.DataFrame:
-    """The metric rows of slices that nothing was asked of: the real ones of the floor."""
+    """The metric rows of slices without a prompt: the real slices of the floor."""
     why = "Real slices follow no prompt."
     names = [metric_name(attribute, chance) for attribute in (BRIGHTNESS, TEXTURE) for chance in (False, True)]
     return metric_table([metric_row(name, None, None, None, 0, why) for name in names])
@@ -81,7 +81,7 @@ def metric_name(attribute: str, chance: bool, *kind: str) -> str:
 
 
 def agreement(words: np.ndarray) -> float:
-    """The share of rows whose asked word is the measured one. words: int [n, 3], kind of region, asked, measured."""
+    """The share of rows whose asked and measured word agree. words: int [n, 3], kind of region, asked, measured."""
     return float(np.mean(words[:, 1] == words[:, 2]))
 
 

@@ -1,8 +1,8 @@
-"""Are the radiomic features of two sets of slices alike? Feature by feature, all together, and by a classifier.
+"""Comparison of two sets of slices by radiomic features: one by one, all together, and by a classifier.
 
 A variant is compared with the real slices of the *training* patients, who are also the source patients of its
-layouts: the same people stand on both sides, so what differs is the synthesis. Held-out patients differ from training
-patients even where both are real; how much, the floor says (training against held-out, both real).
+layouts: the same people stand on both sides, so the difference comes from the synthesis. Held-out patients differ from
+training patients even where both are real; the floor measures this (training against held-out, both real).
 """
 
 import warnings
@@ -25,8 +25,8 @@ from mosaicmr.seeds import derive_seed
 KEYS = ["domain", "modality", "feature"]
 FOLDS = 5
 MINIMUM_SLICES = 3
-# A feature known in fewer slices than this share of either set says more about which domains are there than how they
-# look.
+# A feature known in fewer slices than this share of either set tells more about the presence of domains than about
+# their look.
 MINIMUM_SHARE = 0.5
 
 
@@ -35,7 +35,7 @@ def compare_features(real: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
     wasserstein: first Wasserstein distance in standard deviations of `real`; ks: Kolmogorov-Smirnov statistic; p: its
     p-value; q: p after Benjamini & Hochberg 1995 over all rows; n_real and n_other: slices. p takes slices as
-    independent, which those of one patient are not: it flags features to look at and proves nothing. Features known
+    independent, which slices of a patient are not: it flags features to look at and proves nothing. Features known
     in fewer than `MINIMUM_SLICES` slices of a side, or constant in `real`, are left out.
     """
     others = {key: group.to_numpy(float) for key, group in other.groupby(KEYS)["value"]}

@@ -1,8 +1,8 @@
-"""Seams: are grey levels less continuous across the borders of domains than they are in real slices?"""
+"""Seams: whether grey levels step more at the borders of domains than in real slices."""
 
 import numpy as np
 
-# The pair compared with a border pair lies so many pixels away from it, on the same line, inside one domain.
+# Pixels between a border pair and the pair compared with it, which lies on the same line, inside one domain.
 OFFSET = 2
 
 

@@ -1,4 +1,4 @@
-"""The real and the synthetic slices of a run, read piece by piece, because a large cohort does not fit in memory."""
+"""Real and synthetic slices of a run, read piece by piece, because a large cohort does not fit in memory."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -39,8 +39,8 @@ def count_pieces(sets: Iterable[SliceSet]) -> int:
 def pick_slices(table: pd.DataFrame, limit: int, seed: int) -> np.ndarray:
     """Positions (sorted, int) of at most `limit` rows of `table`, spread evenly over the patients.
 
-    Each patient's slices are shuffled and taken in turns, so that no patient gives two more than another unless that
-    one has no more.
+    Each patient's slices are shuffled and taken in turns, so that a patient gives two more than another only where the
+    other has no more.
     """
     order = numpy_generator(seed, "pick slices").permutation(len(table))
     turn = table["patient"].iloc[order].groupby(table["patient"].iloc[order].to_numpy()).cumcount().to_numpy()

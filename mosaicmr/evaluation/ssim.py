@@ -1,7 +1,7 @@
 """Structural similarity of slices, over the brain and over the whole slice.
 
-A high SSIM to the source slice is no merit by itself: a copy has SSIM 1, and the black background raises the
-whole-slice value of anything. It is reported because the literature does; read it beside the floor and the copy rate.
+A high SSIM to the source slice is no merit by itself: a copy has SSIM 1, and the black background raises every
+whole-slice value. It is reported because the literature reports it; read it beside the floor and the copy rate.
 """
 
 from collections.abc import Iterable

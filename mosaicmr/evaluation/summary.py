@@ -1,4 +1,4 @@
-"""Everything a run has measured, as one small JSON document with a fixed shape.
+"""Summary of every metric of a run, as a small JSON document with a fixed shape.
 
     {"run": name, "patients": {"train": n, "val": n, "test": n},
      "slices": {"train": n, "val": n, "test": n, "synthetic": n},
@@ -101,7 +101,7 @@ def summarize(
     arms: Mapping[str, pd.DataFrame],
     classes: Sequence[TumourClass],
 ) -> dict[str, Any]:
-    """The whole document.
+    """Build the whole document.
 
     counts: "patients" and "slices", from `count_patients` and `count_slices`; subsets: the tidy tables of "floor" and
     of each variant; arms: the tidy table of each arm.

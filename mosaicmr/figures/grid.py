@@ -1,4 +1,4 @@
-"""Real slices beside synthetic ones: what a reader looks at first."""
+"""Slices of training patients beside synthetic ones: the first figure that a reader looks at."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,8 @@ BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
 PANEL = 0.95  # inches
 PAIRS = 6
+# A phantom's patients are no real ones, so a figure of them must not say so.
+ORIGINS = {"phantom": "Simulated", "brats": "Real"}
 
 
 def spread(total: int, count: int) -> list[int]:
@@ -27,10 +29,10 @@ def spread(total: int, count: int) -> list[int]:
 def choose_pairs(
     real: Sequence[SliceSet], synthetic: Sequence[SliceSet], count: int = PAIRS
 ) -> tuple[SliceSet, SliceSet]:
-    """Synthetic slices evenly spread over a run, and the real slice that the layout of each began as.
+    """Choose at most `count` synthetic slices, evenly spread over a run, and the patient's slice behind each layout.
 
     real: images, labels and brain of the shards. synthetic: the layouts of the batches with the images drawn for them.
-    Only the chosen slices are read whole.
+    Returns the patients' slices and the synthetic ones, in the same order. Only the chosen slices are read whole.
     """
     places = [(batch, row) for batch, one in enumerate(synthetic) for row in range(len(one))]
     chosen = [places[index] for index in spread(len(places), count)]
@@ -48,17 +50,18 @@ def _find_slice(sets: Sequence[SliceSet], name: str) -> SliceSet:
     )
 
 
-def draw_grid(real: SliceSet, synthetic: SliceSet, variant: str) -> Figure:
-    """A row for each pair: on the left a real slice, on the right the synthetic slice whose layout began as its labels.
+def draw_grid(real: SliceSet, synthetic: SliceSet, variant: str, source: str) -> Figure:
+    """Draw a row for each pair: a patient's slice on the left, the synthetic slice made from its labels on the right.
 
-    Columns are the modalities and the label map; the outline of the tumour's labels is drawn on the first modality
-    alone, so that it hides no texture in the others.
+    Columns are the modalities and the label map. The tumour's outline is drawn on the first modality alone, so that it
+    hides no texture in the others. source: the configuration's `cohort.source`, `phantom` or `brats`, which decides
+    whether the title of the left half says simulated or real.
     """
     with house_style():
         columns = len(real.header.modalities) + 1
         figure = new_figure(2 * columns * PANEL + 0.4, len(real) * PANEL + 1.0)
         halves = figure.subfigures(1, 2, wspace=0.03)
-        _draw_half(halves[0], real, "Real\ntraining patients")
+        _draw_half(halves[0], real, f"{ORIGINS[source]}\ntraining patients")
         _draw_half(halves[1], synthetic, f"Synthetic\n{variant.replace('_', ' ')}")
         # Without padding the panels of a row touch, and a narrow figure takes the legend on two lines.
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)

@@ -1,4 +1,4 @@
-"""The table of all metrics: each variant, the floor between real patients, and what was published elsewhere."""
+"""The table of all metrics: each variant, the floor between real patients, and published figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mosaicmr.figures.style import house_style, new_figure
 
 PUBLISHED_COLUMN = "published, not reproduced"
-# Name in the summary: name in the table, and which way is better.
+# Name in the summary: name in the table, and the better direction.
 SUBSET_ROWS = {
     "fid": "FID (Inception) ↓",
     "frechet_efficientnet_train": "Fréchet distance to training patients (EfficientNet) ↓",
@@ -95,7 +95,7 @@ def tidy_metrics(blocks: list[Block], summary: Mapping[str, Any]) -> pd.DataFram
 
 
 def draw_metrics(blocks: list[Block], summary: Mapping[str, Any]) -> Figure:
-    """The table as a picture: value, 95 % interval over n patients below it, and notes on what is missing."""
+    """Draw the table: value, 95 % interval over n patients below it, and notes on missing numbers."""
     counts = [len(block.rows) + 2 for block in blocks]
     width = LABEL + COLUMN * (1 + max(len(block.columns) for block in blocks))
     notes = _number_notes(blocks)

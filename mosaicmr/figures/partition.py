@@ -1,4 +1,4 @@
-"""The figure by which a reader checks the partition by eye."""
+"""The figure that lets a reader check the partition by eye."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ def draw_prompt_accuracy(
     """Two panels, brightness and texture: a row for all looks and for each class and modality, a point a variant.
 
     metrics: the rows of `accuracy_metrics` of each variant. Whiskers are 95 % intervals over patients, where there are
-    any; the grey tick behind a point is its chance. What no prompt asked for has an empty row.
+    any; the grey tick behind a point is its chance. A look that no prompt asked for has an empty row.
     """
     kinds = [(), *((tumour.name, modality) for tumour in classes for modality in modalities)]
     labels = ["all looks", *(f"{tumour.words}, {modality}" for tumour in classes for modality in modalities)]

@@ -1,4 +1,4 @@
-"""One layout under prompts that differ in one word: what the prompt does."""
+"""The effect of a prompt: the same layout under prompts that differ in one word."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def draw_prompts(
 
     images: [K, M, H, W] in [0, 1]; labels: uint8 [H, W] of all of them, whose class is outlined; brain: [H, W]. table:
     columns tumour_class, brightness (asked), row (of images), modality, lower, upper, mean, measured, as
-    `measure_sweep` returns them. Below each panel stand what was asked and what was measured.
+    `measure_sweep` returns them. Below each panel stand the asked and the measured brightness.
     """
     tumours = [tumour for tumour in TUMOUR_CLASSES if tumour.name in set(table["tumour_class"])]
     window = window_around(brain > 0)
@@ -62,7 +62,7 @@ def _shape(window: tuple[slice, slice]) -> float:
 
 
 def _words(word: str, found: pd.Series) -> str:
-    """What was asked as a range of mean intensities, and what was measured."""
+    """The asked range of mean intensities, and the measured mean."""
     lower, upper = found["lower"], found["upper"]
     bounds = (f"at most {lower:.3f}", f"{lower:.3f} to {upper:.3f}", f"above {upper:.3f}")
     return f"asked {bounds[SHADES.index(word)]}\nmeasured {found['mean']:.3f}, {found['measured']}"

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from mosaicmr.figures.style import house_style, new_figure, subset_colours
 
-# One for brightness, one for spread, one for the histogram's disorder, and two for texture.
+# A feature for brightness, for spread and for the histogram's disorder, and two for texture.
 SHOWN = (
     "firstorder_Mean",
     "firstorder_InterquartileRange",
@@ -23,7 +23,7 @@ TRIM = 1.0  # percent of the values on each side that the axes may leave out
 
 
 def choose_features(present: Sequence[str]) -> list[str]:
-    """Those of `SHOWN` that were measured, or else the first five that were."""
+    """The measured features of `SHOWN`, or else the first five measured features."""
     return [name for name in SHOWN if name in present] or sorted(present)[: len(SHOWN)]
 
 

@@ -1,4 +1,4 @@
-"""What each arm's segmenter reaches on held-out patients: bars with intervals, and every patient as a point."""
+"""Scores of each arm's segmenter on held-out patients: bars with intervals, and every patient as a point."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One look for every figure, and one way to write it: PDF for a paper, PNG for the report and the README."""
+"""The style of every figure, and the way to write it: PDF for a paper, PNG for the report and the README."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mosaicmr.io import write_atomically
 
-# Type 42 embeds fonts as TrueType, which journals ask for and text editors can edit.
+# Type 42 embeds fonts as TrueType, which journals require and vector editors can edit.
 RC = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -45,7 +45,7 @@ MARGIN = 4  # pixels left around a brain
 
 @contextlib.contextmanager
 def house_style() -> Iterator[None]:
-    """The project's matplotlib settings for the code inside, without touching anybody else's."""
+    """Use the project's matplotlib settings for the code inside, and restore the others afterwards."""
     with matplotlib.rc_context(RC):
         yield
 

@@ -1,4 +1,4 @@
-"""Training curves of the experts: has each one converged, and does one of them differ from the rest?"""
+"""Training curves of the experts, to see whether each has converged and whether any differs from the rest."""
 
 import math
 
@@ -20,7 +20,7 @@ def smooth(loss: pd.Series, window: float = WINDOW) -> pd.Series:
 
 
 def draw_training(curves: pd.DataFrame) -> Figure:
-    """One panel an expert, all on one pair of axes: every step's loss faint, its running median strong.
+    """Draw a panel for each expert, all on the same pair of axes: every step's loss faint, its running median strong.
 
     curves: expert, step, loss, in the order in which experts are shown. The other experts' medians are drawn in grey
     behind each, for comparison.

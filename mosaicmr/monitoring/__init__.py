@@ -1,1 +1,1 @@
-"""Watching a run: how far each training is, what it writes for TensorBoard, and why jobs failed."""
+"""Watching a run: the progress of each training, its events for TensorBoard, and why jobs failed."""

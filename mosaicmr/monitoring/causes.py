@@ -1,4 +1,4 @@
-"""The likely cause of a job's failure, from what it left behind: one sentence with a remedy."""
+"""The likely cause of a job's failure, from its traces: one sentence with a remedy."""
 
 import re
 from collections.abc import Callable
@@ -11,11 +11,11 @@ TRAININGS = ("adapt_base", "finetune_expert")  # the rules that go on from a che
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a failed job.
+    """Facts about a failed job.
 
     own_log: the tail of the log that its rule names, empty where it wrote none. other: tails of the executor's logs and
-    what Snakemake said of the job. resources: those it asked for. submitted: False where it belongs to a group
-    of jobs that got no number from the cluster.
+    Snakemake's messages about the job. resources: those requested. submitted: False where it belongs to a group of jobs
+    that got no number from the cluster.
     """
 
     rule: str
@@ -30,10 +30,10 @@ class Evidence:
 
 
 def likely_cause(evidence: Evidence) -> str:
-    """One or two sentences: what most probably ended the job, and what to do about it.
+    """One or two sentences: the most probable cause, and the remedy.
 
-    The first cause of CAUSES whose traces are there is taken: what the scheduler says before what the job says, because
-    it knows why it killed the job, and what names its reason before a bare kill.
+    The first cause of CAUSES with traces is taken. The scheduler's words come before the job's, because it knows why it
+    killed the job, and a stated reason comes before a bare kill.
     """
     for pattern, explain in CAUSES:
         found = re.search(pattern, evidence.text, re.MULTILINE)

@@ -1,6 +1,6 @@
-"""What ends a failed run: for every failed job its rule, its wildcards, the last lines of its log and the likely cause.
+"""The report of a failed run: for every failed job its rule, wildcards, last lines of its log and likely cause.
 
-A handler of Snakemake's logger notes what Snakemake says of each job. Its records carry rule, wildcards, log files
+A handler of Snakemake's logger notes the messages about each job. Its records carry rule, wildcards, log files
 (under SLURM also SLURM's) and the executor's message as they are, whatever the command line silences.
 """
 
@@ -15,7 +15,7 @@ from mosaicmr.monitoring.causes import Evidence, likely_cause
 from mosaicmr.stage import INPUT_ERROR
 
 LAST_LINES = 15
-TAIL = 64_000  # bytes at the end of a log in which a cause is looked for
+TAIL = 64_000  # bytes at the end of a log that are searched for a cause
 SNAKEMAKE_STARTS = "Building DAG of jobs..."
 SHOWN = 10  # failed jobs shown at length
 
@@ -26,7 +26,7 @@ _NO_OUTPUT = re.compile(r"Job (\d+)\s+completed successfully, but some output fi
 
 @dataclass(frozen=True)
 class LogState:
-    """By what a log that was written to differs from what it was: time (ns), size (bytes), inode."""
+    """State of a log, which changes when the log is written to: time (ns), size (bytes), inode."""
 
     time: int
     size: int
@@ -35,11 +35,11 @@ class LogState:
 
 @dataclass
 class Job:
-    """A job that Snakemake has started, as its log records tell.
+    """A job that Snakemake has started, according to its log records.
 
-    before: the state of each log file when the job started, by which a log of an earlier run is recognised. said: what
-    Snakemake and the executor said when it failed. failures: how many attempts failed. end: of the log of the last one.
-    attempts: what is kept of the logs of earlier ones.
+    before: the state of each log file when the job started, by which a log of an earlier run is recognised. said: the
+    messages of Snakemake and the executor when it failed. failures: number of failed attempts. end: of the log of the
+    last attempt. attempts: the kept ends of the logs of earlier attempts.
     """
 
     rule: str
@@ -60,13 +60,13 @@ class Job:
         return ", ".join([self.rule, *(f"{name}={value}" for name, value in self.wildcards.items())])
 
     def written(self) -> list[Path]:
-        """The logs that this job has written to; Snakemake makes an empty one where a job made none."""
+        """The logs that this job has written to; Snakemake makes an empty log where a job made none."""
         states = {log: _state(log) for log in self.logs}
         return [Path(log) for log, state in states.items() if state and state.size and state != self.before.get(log)]
 
 
 class JobWatcher(logging.Handler):
-    """Attached to Snakemake's logger, it knows every job that was started and how it ended."""
+    """Handler of Snakemake's logger that records every job that was started and how it ended."""
 
     def __init__(self):
         super().__init__(logging.INFO)
@@ -77,7 +77,7 @@ class JobWatcher(logging.Handler):
         try:
             self._note(record)
         except Exception:
-            # As every handler does: what cannot be noted is printed, and the run goes on.
+            # As in every handler: an error while noting is printed, and the run goes on.
             self.handleError(record)
 
     def _note(self, record: logging.LogRecord) -> None:
@@ -102,7 +102,7 @@ class JobWatcher(logging.Handler):
     def failed(self) -> list[Job]:
         """The jobs whose last attempt failed, in the order in which they were started.
 
-        Snakemake calls all jobs of a failed group failed: where the logs tell which one was, the others are not
+        Snakemake calls all jobs of a failed group failed. Where the logs identify the failed job, the others are not
         listed.
         """
         failed = [job for job in self.jobs.values() if job.failures and not job.finished]
@@ -136,7 +136,7 @@ class JobWatcher(logging.Handler):
 
 
 def report(jobs: list[Job]) -> str:
-    """What a user reads at the end of a failed run."""
+    """The text that a user reads at the end of a failed run."""
     if not jobs:
         return "The run failed, but no job did: the error above says why."
     parts = [f"{len(jobs)} failed job{'s' if len(jobs) > 1 else ''}:", *map(_describe, jobs[:SHOWN])]
@@ -152,7 +152,7 @@ def cause_of(job: Job) -> str:
         Evidence(
             rule=job.rule,
             own_log=_tail(own) if own else "",
-            # A job that SLURM itself started anew has the ends of several starts in one log: the last one counts.
+            # A job that SLURM itself restarted has the ends of several starts in one log: the last end counts.
             other="\n".join([*job.said, *(_tail(path).rpartition(SNAKEMAKE_STARTS)[2] for path in others)]),
             resources=job.resources,
             submitted=bool(job.external or not job.group),
@@ -163,7 +163,7 @@ def cause_of(job: Job) -> str:
 def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
     """Note in the progress records below `folder` that their trainings failed: a job that was killed could not.
 
-    A training that said itself why it failed keeps its words.
+    A training that recorded its own failure keeps its words.
     """
     from mosaicmr.io import save_json
 
@@ -197,7 +197,7 @@ def _describe(job: Job) -> str:
 
 
 def _keep_attempt(job: Job) -> list[Path]:
-    """Write what the log of a failed attempt said beside the log, which Snakemake deletes before it tries again."""
+    """Keep the end of a failed attempt's log beside the log, which Snakemake deletes before the next attempt."""
     if not job.end:
         return job.attempts
     log = next(iter(job.before))

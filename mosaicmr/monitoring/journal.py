@@ -1,4 +1,4 @@
-"""What a training says while it runs: lines in its log, a progress record for `make progress`, TensorBoard events.
+"""Messages of a training while it runs: lines in its log, a record for `make progress`, TensorBoard events.
 
 None of it is an output of a rule, and nothing reads it back into a training: weights are the same with and without it.
 """
@@ -52,7 +52,7 @@ class Journal:
         self._write(state="failed" if kind else "done", **failure)
 
     def begin(self, steps: int, first: int = 0) -> None:
-        """Start, or go on with, a training of `steps` steps of which `first` were done before.
+        """Start, or go on with, a training of `steps` steps; `first` of them were done before.
 
         The record has name, state (running, done or failed), step, steps, loss (mean over the last 50 steps),
         seconds_per_step (of this attempt), started and updated (UTC), attempt, resumed_from (a step), host, pid,
@@ -102,7 +102,7 @@ class Journal:
         self._write(step=done, loss=mean, seconds_per_step=pace)
 
     def flush(self) -> None:
-        """Put all events on disk: what a checkpoint holds is not logged again after a kill."""
+        """Put all events on disk, because steps before a checkpoint are not logged again after a kill."""
         if self.writer:
             self.writer.flush()
 
@@ -115,11 +115,11 @@ class Journal:
                 # of this node may be behind, or the same second.
                 attempt = f"{self.record['attempt'] - 1:010d}"
                 path.rename(path.with_name(path.name.replace(EVENTS, f"{EVENTS}.{attempt}", 1)))
-        # Steps after the checkpoint are done again; TensorBoard then forgets what the killed job had written of them.
+        # Steps after the checkpoint are done again; TensorBoard then forgets those of the killed job.
         self.writer = SummaryWriter(str(self.events), purge_step=self.first + 1 if self.first else None)
 
     def _earlier(self) -> dict[str, Any]:
-        """The record that a killed attempt left; nothing where it left none that can be read."""
+        """The record that a killed attempt left; nothing where no record can be read."""
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self.path.read_text(encoding="utf-8")) if self.path else {}
             return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""How far each training of a run is: `python -m mosaicmr.monitoring.overview results/demo` (`make progress`).
+"""Progress of each training of a run: `python -m mosaicmr.monitoring.overview results/demo` (`make progress`).
 
 Reads small JSON files on the file system that the jobs share, so it works on a login node. Imports the standard library
 only, so it answers at once and with any Python from 3.11 on.
@@ -22,10 +22,10 @@ COLUMNS = ("training", "state", "step", "loss", "steps/s", "left", "host", "")
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a run, as far as it is known.
+    """Known facts about a training of a run.
 
     state: waiting, running, stalled, done, failed or unreadable. pace: steps a second of the present attempt. left:
-    seconds. note: what else is worth knowing.
+    seconds. note: any other remark.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Training:
 def survey(run: str | Path, now: datetime | None = None) -> list[Training]:
     """The trainings of the run in folder `run`: those that the workflow expects, then any other with a record.
 
-    A file that is missing, half-written or of another form makes its row say so, and never ends the survey.
+    A file that is missing, half-written or of another form is named in its row, and never ends the survey.
     """
     run, now = Path(run), now or datetime.now(UTC)
     folder = run / "progress"
@@ -138,7 +138,7 @@ def duration(seconds: float) -> str:
 
 
 def _read(path: Path) -> Any:
-    """The content of a JSON file; None where there is none that can be read."""
+    """The content of a JSON file; None where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Domains: what the pixels of a slice are divided into, one expert for each.
+"""Domains: the regions into which the pixels of a slice are divided, each with its expert.
 
 Ids 1..T are the tumour classes of the label scheme, in scheme order; T+1..T+K are healthy tissue by rising grey level
 of the reference modality, whose bounds mosaicmr/partition/fitting.py fits.
@@ -16,7 +16,7 @@ from mosaicmr.errors import InputError
 from mosaicmr.io import load_json, save_json
 
 TUMOUR, HEALTHY = "tumour", "healthy"
-WHOLE = "whole"  # the "domain" of an expert that draws the whole slice
+WHOLE = "whole"  # the "domain" of the expert for whole slices
 REFERENCE_PREFERENCE = ("T1", "T1ce", "FLAIR", "T2")
 
 

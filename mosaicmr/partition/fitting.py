@@ -3,7 +3,7 @@
 Two things make a domain mean the same tissue in every patient. Greys are *relative* (tessellation.relative_grey):
 divided by the median over the subject's own healthy cells, because a percentile normalisation of the whole brain shifts
 with the contrast of the scan and with the tumour. And thresholds are fitted once, on the training patients' *cells*:
-fitted on single pixels they would not fit what they are applied to, the means of cells, which spread much less.
+they are applied to the means of cells, which spread much less than single pixels.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def fit_domains(cells: pd.DataFrame, label_scheme: str, healthy_domains: int, se
 
     cells: columns relative_grey and area_mm2, of training patients only (`cohort.split.select_splits`). Thresholds lie
     midway between neighbouring cluster means; the brightest domain has no upper bound.
-    Returns all domains by id. Raises InputError where the cells have fewer grey levels than domains are asked for.
+    Returns all domains by id. Raises InputError where the cells have fewer grey levels than `healthy_domains`.
     """
     greys, weights = cells["relative_grey"].to_numpy(float), cells["area_mm2"].to_numpy(float)
     levels = len(np.unique(greys))

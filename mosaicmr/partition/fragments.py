@@ -1,4 +1,4 @@
-"""Make cells of connected pieces without slivers, by merging small pieces into their neighbours."""
+"""Connected cells without slivers, by merging small pieces into their neighbours."""
 
 import heapq
 
@@ -8,7 +8,7 @@ from skimage.measure import label
 
 
 def connect_cells(cells: np.ndarray, grey: np.ndarray, min_pixels: float) -> np.ndarray:
-    """Make every 4-connected piece of a cell a cell of its own, and merge pieces under `min_pixels` pixels.
+    """Make every 4-connected piece of a cell its own cell, and merge pieces under `min_pixels` pixels.
 
     A small piece joins the neighbour of the nearest mean grey, the smallest piece first; an island without neighbours
     joins the cell of the nearest pixel, unless nothing else is there.

@@ -24,14 +24,14 @@ from mosaicmr.partition.fragments import connect_cells
 from mosaicmr.seeds import numpy_generator
 from mosaicmr.stage import progress
 
-GRADIENT_SIGMA = 1.0  # mm, the scale at which an edge between tissues counts
+GRADIENT_SIGMA = 1.0  # mm, the scale of an edge between tissues
 MIN_CONTRAST = 0.01  # standard deviation of grey below which a slice counts as flat, its grey differences as noise
 FLAT_GRADIENT = 0.1  # share of the mean gradient added everywhere, so that flat tissue keeps some density
 
 
 @dataclass(frozen=True)
 class TessellationSettings:
-    """How to tessellate: the keys of the same names in the config's `partition`.
+    """Settings of the tessellation: the keys of the same names in the config's `partition`.
 
     cells: sites in a slice. iterations: of Lloyd. grey_weight: how much a grey difference of one
     standard deviation counts against one site spacing (squared). density_power: 0 makes cells of equal size.
@@ -51,9 +51,9 @@ def tessellate(
     """Divide the healthy brain of a slice into cells.
 
     grey: float [H, W] in [0, 1], the reference modality. healthy: bool [H, W], brain without tumour. pixel_size: mm.
-    The result depends on `seed` and `slice_name` and on nothing else but the slice itself.
+    The result depends only on `seed`, `slice_name` and the slice itself.
     Returns uint16 [H, W]: 0 exactly where `healthy` is false, else the cell, numbered from 1 without gaps in reading
-    order of the cells' first pixels. Every cell is one 4-connected piece of at least `min_fragment_area`, but for
+    order of the cells' first pixels. Every cell is a 4-connected piece of at least `min_fragment_area`, except for
     islands of healthy brain that are smaller than that themselves: those belong to the nearest cell.
     """
     healthy = np.asarray(healthy, bool)
@@ -76,7 +76,7 @@ def tessellate_slices(
     seed: int,
     names: Sequence[str],
 ) -> np.ndarray:
-    """Cells of the slices called `names`: `tessellate` for each, on the brain without tumour.
+    """Divide the brain without tumour of the slices called `names`: `tessellate` for each.
 
     grey: float [n, H, W] in [0, 1]; brain, labels: uint8 [n, H, W]; pixel_size: mm. Returns uint16 [n, H, W].
     """

@@ -1,1 +1,1 @@
-"""Facts measured on a slice, put in words."""
+"""Facts measured on a slice, in words."""

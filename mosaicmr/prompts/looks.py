@@ -1,8 +1,8 @@
-"""How each tumour class looks in each modality, measured and put into the words that prompts carry.
+"""Looks of each tumour class in each modality: measured, and put into the words of prompts.
 
-A word is relative: 'bright' is the brightest third among the slices that the scale was fitted on, which are those of
-the training patients, or in pretraining those that the U-Net's first training sees. So every word is asked for equally
-often of a cohort, and means within it what a reader who knows the cohort would say.
+A word is relative: 'bright' is the brightest third among the slices on which the scale was fitted. These are the slices
+of the training patients, or in pretraining those of the U-Net's first training. So prompts of a cohort use every word
+equally often, and a word means within the cohort what a reader who knows it would say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
 
 SHADES = ("dark", "intermediate", "bright")
 TEXTURES = ("homogeneous", "heterogeneous")
-BRIGHTNESS, TEXTURE = "brightness", "texture"  # what each of these words is about
-MIN_AREA = 20.0  # mm²: the texture of less cannot be measured
-MIN_REGIONS = 3  # from which thirds can be told
+BRIGHTNESS, TEXTURE = "brightness", "texture"  # the attribute that each of these words describes
+MIN_AREA = 20.0  # mm²: the texture of a smaller region cannot be measured
+MIN_REGIONS = 3  # regions from which thirds can be found
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one tumour class looks in one modality: `brightness` indexes SHADES, `texture` indexes TEXTURES."""
+    """Look of a tumour class in a modality: `brightness` indexes SHADES, `texture` indexes TEXTURES."""
 
     tumour_class: int
     modality: str
@@ -32,15 +32,15 @@ class Look:
 
 @dataclass(frozen=True)
 class LookScale:
-    """What the words mean: for each (tumour class, modality) the two bounds of the thirds of mean intensity, and the
+    """Meaning of the words: for each (tumour class, modality) the two bounds of the thirds of mean intensity, and the
     median of the standard deviations, all in normalised intensity (0 to 1)."""
 
     bounds: dict[tuple[int, str], tuple[float, float, float]]
 
     @classmethod
     def fit(cls, slices: Iterable[pd.DataFrame]) -> "LookScale":
-        """The scale of the regions of slices, each as `measure_regions` returns them; a kind of region seen less than
-        thrice gets none."""
+        """Fit the scale on the regions of slices, each as `measure_regions` returns them; a kind of region seen less
+        than three times gets none."""
         seen = [regions for regions in slices if len(regions)]
         if not seen:
             return cls({})
@@ -64,7 +64,7 @@ class LookScale:
         ]
 
     def describe(self, regions: pd.DataFrame) -> tuple[Look, ...]:
-        """The looks of the regions of one slice, in the order of the rows; those without a scale have none."""
+        """Describe the regions of a slice, in the order of the rows; regions without a scale have no look."""
         looks = []
         for tumour_class, modality, mean, deviation in regions.itertuples(index=False):
             if (tumour_class, modality) in self.bounds:
@@ -77,7 +77,7 @@ class LookScale:
 def measure_regions(
     images: np.ndarray, labels: np.ndarray, modalities: Sequence[str], pixel_size: float
 ) -> pd.DataFrame:
-    """Mean and standard deviation of each tumour class in each modality of one slice.
+    """Measure mean and standard deviation of each tumour class in each modality of a slice.
 
     images: float [M, H, W] in [0, 1] of `modalities`; labels: uint8 [H, W], tumour classes; pixel_size: mm. Returns
     columns tumour_class, modality, mean and deviation, classes in rising order, those smaller than 20 mm² left out.
@@ -100,7 +100,7 @@ def look_column(attribute: str, tumour_class: TumourClass, modality: str) -> str
 def tabulate_looks(
     looks: Iterable[Look], tumour_classes: Iterable[TumourClass], modalities: Sequence[str]
 ) -> dict[str, str | None]:
-    """The words of the looks of one slice by column (see `look_column`), None for what has no look."""
+    """The words of the looks of a slice by column (see `look_column`), None without a look."""
     found = {(look.tumour_class, look.modality): look for look in looks}
     words = {}
     for tumour in tumour_classes:

@@ -1,9 +1,9 @@
 """Text prompts from facts measured on a slice: templates, no free text and no identifier.
 
-A prompt says which modalities are drawn, which domain an expert is asked for, how large a pixel is, where in the head
-the slice lies, how large the tumour is, where it is and what it is made of, and how the parts of it look that are asked
-for. The same templates serve the pretraining of the bundled base model, the fine-tuning of the experts and the
-synthesis, so a phrase means the same in all three.
+A prompt names the modalities, the domain, the size of a pixel, the place of the slice in the head, the size, place and
+parts of the tumour, and the looks of the parts that the expert draws. The same templates serve the
+pretraining of the bundled base model, the fine-tuning of the experts and the synthesis, so a phrase means the same in
+all three.
 """
 
 import re
@@ -39,13 +39,13 @@ HEALTHY_DOMAIN = re.compile(r"healthy([1-9]\d*)")
 
 @dataclass(frozen=True)
 class SliceFacts:
-    """What a prompt may say about a slice.
+    """Facts that a prompt may state about a slice.
 
     height: 0 (lowest) to 1 (highest slice of the brain). pixel_size: mm. tumour_area: mm², 0 without a tumour.
     side: 'right', 'left' (the patient's) or 'midline'; position: 'anterior', 'central' or 'posterior'; both '' without
-    a tumour. classes: canonical values of the tumour classes present, rising. looks: how they look in each modality, as
-    far as that was measured. random_contrast: whether tissue shows contrast that no scanner need give, which only
-    simulated slices do.
+    a tumour. classes: canonical values of the tumour classes present, rising. looks: theirs in each modality, as far as
+    measured. random_contrast: whether tissue shows contrast beyond that of scanners, which only simulated slices
+    do.
     """
 
     height: float
@@ -89,10 +89,10 @@ def facts_of(
 
 
 def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> str:
-    """The prompt of one domain of a slice.
+    """Write the prompt of a domain of a slice.
 
-    A tumour class's expert is told how that class looks, the whole slice's how all of them do, a healthy domain's
-    nothing of it.
+    It gives the look of its class to a tumour class's expert, the looks of all classes to the whole slice's, and none
+    to a healthy domain's.
     domain: a tumour class name, 'healthy1' (the darkest in the reference modality) and up, or 'whole'.
     modalities: names as in the config, in any order; the prompt names them in that of MODALITY_WORDS, others last.
     Raises InputError for a domain that is none of these.
@@ -111,9 +111,9 @@ def write_prompt(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> s
 
 
 def prompt_table(shard: SliceSet, slices: pd.DataFrame, domains: Sequence[str], scale: LookScale) -> pd.DataFrame:
-    """The prompts of all domains of some slices of a shard.
+    """Write the prompts of all domains of some slices of a shard.
 
-    slices: columns slice, row (in the shard) and height; scale: what the words on the tumour's look mean. Returns
+    slices: columns slice, row (in the shard) and height; scale: the meaning of the words on the tumour's look. Returns
     columns slice, domain, prompt.
     """
     rows, modalities, pixel_size = [], shard.header.modalities, shard.header.pixel_size
@@ -126,7 +126,7 @@ def prompt_table(shard: SliceSet, slices: pd.DataFrame, domains: Sequence[str], 
 
 
 def domain_words(domain: str) -> str:
-    """What an expert is asked for: the texture of its domain, or the whole slice."""
+    """The task of an expert in words: the texture of its domain, or the whole slice."""
     if domain == WHOLE:
         return "Whole slice"
     for tumour_class in TUMOUR_CLASSES:
@@ -154,7 +154,7 @@ def tumour_words(facts: SliceFacts) -> str:
 
 
 def looks_of(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[Look]:
-    """What the prompt of a domain says on looks, in its order: those of all classes for the whole slice, of its own
+    """Looks in the prompt of a domain, in their order: those of all classes for the whole slice, of its own
     class for a tumour class's expert."""
     classes = [tumour.value for tumour in TUMOUR_CLASSES if domain in (WHOLE, tumour.name)]
     found = {(look.tumour_class, look.modality): look for look in facts.looks}
@@ -163,7 +163,7 @@ def looks_of(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[
 
 
 def look_words(domain: str, facts: SliceFacts, modalities: Sequence[str]) -> list[str]:
-    """How the tumour classes look that a domain is asked for: 'oedema: FLAIR bright homogeneous, T2 bright ...'."""
+    """The looks of a domain's tumour classes in words: 'oedema: FLAIR bright homogeneous, T2 bright ...'."""
     looks = looks_of(domain, facts, modalities)
     sentences = []
     for tumour_class in TUMOUR_CLASSES:

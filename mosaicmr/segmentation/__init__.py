@@ -1,1 +1,1 @@
-"""The downstream segmenter: its arms, its scores, and what it says of masks."""
+"""The downstream segmenter: its arms, its scores, and the fidelity of masks."""

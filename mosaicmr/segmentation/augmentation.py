@@ -1,4 +1,4 @@
-"""Classical augmentation: what a careful practitioner does before reaching for synthetic data."""
+"""Classical augmentation, which a careful practitioner tries before synthetic data."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ NOISE = 0.05  # standard deviation at most, on intensities in [0, 1]
 
 
 def classical_augmentation(pixel_size: float, seed: int, *labels: str | int) -> Augmentation:
-    """A function that augments a batch: mirroring left and right, rotation, scaling, shift, gamma and noise.
+    """Make the function that augments a batch: mirroring left and right, rotation, scaling, shift, gamma and noise.
 
     The function maps images float32 [n, M, H, W] in [0, 1] and labels int64 [n, H, W] to the same shapes and types; the
     background stays exactly 0. pixel_size is in mm. Its random state follows from the seed and the labels alone, and

@@ -1,4 +1,4 @@
-"""Is the tumour where the layout asked for it? A segmenter trained on real slices looks for it in the synthetic ones.
+"""Mask fidelity: a segmenter trained on real slices looks in synthetic slices for the tumour of the layout.
 
 The segmenter errs on real slices too, so its Dice on the held-out patients' own labels is the ceiling that a perfect
 synthesis would reach; it is reported as the floor column, beside the variants.
@@ -18,7 +18,7 @@ from mosaicmr.stage import progress
 
 
 def patient_dice(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], label_scheme: str) -> pd.Series:
-    """Dice of what the segmenters find against the labels, by patient (of a synthetic slice: its source patient).
+    """Dice of the segmenters' labels against the slices' own, by patient (of a synthetic slice: its source patient).
 
     A patient's slices are taken together, as in `score_patient`; the mean is over classes and the segmenters' seeds.
     """

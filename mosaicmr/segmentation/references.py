@@ -1,4 +1,4 @@
-"""Where each slice with its label map lies on disk, and reading only the ones that are asked for.
+"""References to slices and label maps on disk, so that only the requested slices are read.
 
 A segmenter's batch is eight slices out of thousands, and the same shard holds training and test patients. So a set of
 slices is a table of references, and a slice is read when a batch needs it: memory stays small, and a patient who is not

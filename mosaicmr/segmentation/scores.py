@@ -1,9 +1,9 @@
-"""How well a segmentation fits: Dice coefficient and 95th percentile of the Hausdorff distance, per class and patient.
+"""Scores of a segmentation: Dice coefficient and 95th percentile of the Hausdorff distance, per class and patient.
 
 A patient is scored on the slices that were extracted, not on the whole volume, so these numbers are not comparable
 with those of a 3D challenge. Empty cases follow BraTS (Bakas et al. 2018): a class that is neither there nor found
-scores DSC 1 and HD95 0; one that is there and not found, or found and not there, scores DSC 0 and the worst distance,
-the diagonal of the slice.
+scores DSC 1 and HD95 0. A class that is there and not found, or found and not there, scores DSC 0 and the worst
+distance, the diagonal of the slice.
 """
 
 import math
@@ -90,7 +90,7 @@ def score_metrics(scores: pd.DataFrame, seed: int, resamples: int) -> pd.DataFra
 
 
 def dice_gain(baseline: pd.DataFrame, other: pd.DataFrame, seed: int, resamples: int) -> dict[str, str | float | int]:
-    """Metric row dsc_gain_percent: by how much the mean DSC of `other` lies above that of `baseline`, in percent of it.
+    """Metric row dsc_gain_percent: the gain of the mean DSC of `other` over that of `baseline`, in percent.
 
     baseline, other: scores (patient, seed, class, dsc, hd95) of the same patients, who are resampled in pairs.
     """

@@ -1,4 +1,4 @@
-"""The segmenter itself: a small U-Net, what it finds, how it scores, and its weights on disk."""
+"""The segmenter itself: a small U-Net, its predictions, its scores, and its weights on disk."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ SCORE_COLUMNS = ["patient", "seed", "class", "dsc", "hd95"]
 
 
 def build_segmenter(header: SliceHeader, channels: Sequence[int], seed: int) -> UNet:
-    """A residual 2D U-Net (Kerfoot et al. 2018) with instance norm: [n, M, H, W] to logits [n, classes + 1, H, W].
+    """Build a residual U-Net (Kerfoot et al. 2018) with instance norm: [n, M, H, W] to logits [n, classes + 1, H, W].
 
     header: of the slices, whose modalities and classes it has. channels: features of each level; H and W
     must be divisible by 2 ** (levels - 1). Weights follow from `seed`.
@@ -49,13 +49,13 @@ def segment(model: nn.Module, images: torch.Tensor, label_scheme: str) -> np.nda
 
 
 def segment_references(model: nn.Module, references: pd.DataFrame, label_scheme: str) -> tuple[np.ndarray, np.ndarray]:
-    """What the model finds in the referenced slices and what their labels say, both uint8 [n, H, W]."""
+    """The model's labels of the referenced slices and the slices' own labels, both uint8 [n, H, W]."""
     images, labels = read_slices(references)
     return segment(model, images, label_scheme), labels.numpy().astype(np.uint8)
 
 
 def score_patients(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], header: SliceHeader) -> pd.DataFrame:
-    """Scores of every referenced patient with every seed's segmenter: patient, seed, class, dsc, hd95 (mm)."""
+    """Score every referenced patient with every seed's segmenter: patient, seed, class, dsc, hd95 (mm)."""
     tables = []
     groups = references.groupby("patient")
     for patient, group in progress(groups, groups.ngroups, "patients scored"):
@@ -72,7 +72,7 @@ def describe_weights(header: SliceHeader, channels: Sequence[int], seeds: Sequen
 
 
 def load_segmenters(path: str | Path, device: torch.device) -> Mapping[int, nn.Module]:
-    """The trained segmenters of an arm by seed, from the file of weights that `train_segmenter`'s rule writes."""
+    """Load the trained segmenters of an arm by seed, from the weights that the rule `train_segmenter` writes."""
     facts, header = json.loads(load_metadata(path)["segmenter"]), SliceHeader.read(path)
     arrays = load_arrays(path)
     models = {}

@@ -1,7 +1,7 @@
-"""Training a segmenter on real, augmented and synthetic slices: do synthetic ones raise the Dice on new patients?
+"""Training of segmenters on real, augmented and synthetic slices, to see whether synthetic slices raise Dice.
 
 Every arm starts from the same weights for a seed and takes the same number of steps with the same batch size, so that
-arms differ in what they see and in nothing else. Validation patients choose among a few moments of training; test
+arms differ only in the slices that they see. Validation patients choose among a few moments of training; test
 patients have no part in it.
 """
 
@@ -33,7 +33,7 @@ CHECKPOINTS = 4  # moments of training among which validation patients choose
 
 @dataclass(frozen=True)
 class Arm:
-    """What a segmenter is trained on."""
+    """The training data of a segmenter."""
 
     real: bool
     synthetic: bool
@@ -50,7 +50,7 @@ ARMS = {
 
 @dataclass(frozen=True)
 class SegmenterSettings:
-    """Config keys `evaluation.segmenter`: all arms share them."""
+    """Config keys `evaluation.segmenter`, shared by all arms."""
 
     steps: int
     batch_size: int

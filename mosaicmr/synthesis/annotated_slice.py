@@ -1,4 +1,4 @@
-"""A slice with everything that must move together when its anatomy is changed."""
+"""A slice with all the arrays that must move together when its anatomy changes."""
 
 from dataclasses import dataclass
 

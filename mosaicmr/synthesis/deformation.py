@@ -13,7 +13,7 @@ HEAD_RADIUS = 70.0  # mm, where the affine map displaces as much as the elastic 
 def random_coordinates(
     shape: tuple[int, int], pixel_size: float, deformation: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Where each pixel of the deformed slice comes from.
+    """Draw the source position of each pixel of the deformed slice.
 
     deformation: mm, standard deviation of each component of the elastic displacement, and of the displacement by
     rotation and by scaling (of each axis) at a distance of 70 mm from the centre; both are cut at two standard
@@ -36,7 +36,7 @@ def random_coordinates(
 def deform(annotated: AnnotatedSlice, coordinates: np.ndarray) -> AnnotatedSlice:
     """Sample a slice at `coordinates` (float [2, H, W]): cubic for images, nearest neighbour for maps.
 
-    All maps are sampled alike, so what fits one another before does so afterwards; images are 0 outside the brain.
+    All maps are sampled alike, so maps that fit each other still do so afterwards; images are 0 outside the brain.
     """
 
     def nearest(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A synthetic set as people can train on it: nnU-Net's raw layout, one NIfTI a modality and one a label map."""
+"""A synthetic set for training: nnU-Net's raw layout, a NIfTI for each modality and each label map."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from mosaicmr.partition.domains import WHOLE
 from mosaicmr.stage import progress
 
 FILE_ENDING = ".nii.gz"
-PROVENANCE = ["case", "slice", "prompt"]  # nothing of a patient: not even which slice a layout began as
+PROVENANCE = ["case", "slice", "prompt"]  # nothing about a patient, not even the source slice of a layout
 
 
 def export_dataset(folder: str | Path, batches: Sequence[SliceSet], variant: str, slice_spacing: float) -> None:

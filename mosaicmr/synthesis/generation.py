@@ -1,4 +1,4 @@
-"""From layouts and prompts to slices: what the `independent` and `single` schemes ask of their experts."""
+"""From layouts and prompts to slices, by the `independent` and `single` schemes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ BATCH = 16  # samples denoised at once
 
 @dataclass(frozen=True)
 class Start:
-    """What sampling departs from.
+    """The start of sampling.
 
     images: float16 [n, M, H, W] in [0, 1], one a layout, noised to `strength` (0 keeps them, 1 forgets them); None for
     pure noise.
@@ -51,7 +51,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Sampler:
-    """What is the same for every slice and every expert of a variant."""
+    """The parts that all slices and experts of a variant share."""
 
     codec: Codec
     schedule: DDIMScheduler
@@ -144,7 +144,7 @@ def _first_latents(
 def render_domains(
     sampler: Sampler, layouts: Layouts, load_expert: Callable[[str], Denoiser], start: Start, renderings: np.ndarray
 ) -> None:
-    """Let the expert of each domain draw every slice in which the domain occurs, knowing nothing of the others.
+    """Let the expert of each domain draw every slice in which the domain occurs, independently of the others.
 
     Each draws the whole slice (the latents of its domain depend on their surroundings, and blending needs pixels beyond
     the border); what lies outside its domain is dropped by the merge. One expert is in memory at a time.
@@ -165,7 +165,7 @@ def synthesize_slices(sampler: Sampler, layouts: Layouts, whole: Denoiser, start
 def denoise_merged(
     sampler: Sampler, layouts: Layouts, whole: Denoiser, merged: np.ndarray, strength: float
 ) -> np.ndarray:
-    """Noise merged slices a little and let the expert `whole` denoise them, which repairs what the merge left behind.
+    """Noise merged slices a little and let the expert `whole` denoise them, which repairs the traces of the merge.
 
     merged: float16 [n, M, H, W] in [0, 1]. strength: 0 leaves them as they are, 1 forgets them.
     Returns float16 [n, M, H, W] in [0, 1], 0 outside the layout's brain.

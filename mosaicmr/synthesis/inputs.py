@@ -1,4 +1,4 @@
-"""What synthesis reads: the embeddings of the prompts, and the layouts to be filled."""
+"""Inputs of synthesis: the embeddings of the prompts, and the layouts to be filled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Layouts(SliceSet):
         return np.flatnonzero((self.domains == self.names.index(expert) + 1).any(axis=(1, 2)))
 
     def prompts(self, expert: str, rows: np.ndarray) -> list[str]:
-        """What the expert is asked for in these rows."""
+        """The prompts of the expert in these rows."""
         return self.table[f"prompt_{expert}"].iloc[rows].tolist()
 
     def channels(self, downsampling: int, rows: np.ndarray) -> Tensor:

@@ -48,7 +48,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Layout:
-    """A drawn layout. donor: the slice whose tumour it has, None for its own."""
+    """A drawn layout. donor: the slice that gave its tumour, None for its own."""
 
     plan: Plan
     annotated: AnnotatedSlice
@@ -70,7 +70,7 @@ def training_slices(slices: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFram
 
 
 def plan_layouts(slices: pd.DataFrame, numbers: Iterable[int], settings: LayoutSettings, seed: int) -> list[Plan]:
-    """Choose what layouts are made of; each depends on its number and not on which others are drawn with it.
+    """Choose the slices of layouts; each layout depends on its number and not on the others drawn with it.
 
     slices: columns slice, patient, height of the training patients. numbers: of the layouts, from 1. In every round
     over the patients each gives one slice, so that patients with many slices are not drawn more often, and no slice
@@ -157,7 +157,7 @@ def tabulate_layouts(
     header: SliceHeader,
     scale: LookScale,
 ) -> pd.DataFrame:
-    """One row a layout: what it was made of, its areas of tumour in mm², and its prompt for every domain.
+    """One row a layout: its sources, its areas of tumour in mm², and its prompt for every domain.
 
     Prompts ask for the look that the tumour has in the source, by the words of `scale`.
     slices: columns slice, patient, height. header: of the slices. Returns columns slice, patient (of the source),

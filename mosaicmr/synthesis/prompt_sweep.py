@@ -1,4 +1,4 @@
-"""One layout under prompts that differ in one tumour class's brightness: what these words do, and nothing else."""
+"""The same layout under prompts that differ in one tumour class's brightness, to isolate the effect of the words."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from mosaicmr.synthesis.inputs import Layouts
 def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
     """The position of the layout whose prompt asks for the looks of the most tumour classes.
 
-    Of several, the one whose smallest such class is largest; of equals, the first. table: of layouts, all batches.
+    Among several, the layout with the largest smallest class; among equals, the first. table: of layouts, all batches.
     Raises InputError if no prompt asks for a look.
     """
     places = [_asked_area(row, modalities) for row in table.to_dict("records")]
@@ -37,7 +37,7 @@ def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
 
 
 def _asked_area(row: dict, modalities: Sequence[str]) -> tuple[int, float]:
-    """How many classes the prompt of a layout describes, and the smallest one's area in mm²."""
+    """The number of classes that the prompt of a layout describes, and the area of the smallest in mm²."""
     areas = [row[f"area_{tumour.name}_mm2"] for tumour in asked_classes(read_looks(row, modalities))]
     return len(areas), min(areas, default=0.0)
 
@@ -52,8 +52,8 @@ def sweep_prompts(
 ) -> pd.DataFrame:
     """The prompts of a layout for the whole slice with each described class dark, intermediate and bright in turn.
 
-    row: of the table of layouts. labels, brain: uint8 [H, W]. Everything else, the texture included, stays as the
-    layout's own prompt asks for it, which is one of these where it asks for the same brightness in all modalities.
+    row: of the table of layouts. labels, brain: uint8 [H, W]. Everything else, the texture included, stays as in the
+    layout's own prompt, which is among these where it asks for the same brightness in all modalities.
     Returns columns tumour_class (name), brightness (word) and prompt, in the order of the classes and words.
     """
     looks = read_looks(row, modalities)
@@ -83,7 +83,7 @@ def measure_sweep(
     modalities: Sequence[str],
     pixel_size: float,
 ) -> pd.DataFrame:
-    """How bright the class that each prompt is about came out, in each modality.
+    """Measure the brightness of each prompt's class in the drawn slices, in each modality.
 
     images: [K, M, H, W], one for each row of `prompts` (see `sweep_prompts`); labels: uint8 [H, W], of all of them.
     Returns the columns of `prompts` and row (in `images`), modality, lower and upper (bounds of the thirds), mean (of

@@ -12,7 +12,7 @@ PLACE_SPREAD = 8.0  # mm, standard deviation of the places
 MIN_INSIDE = 0.95  # share of the tumour that must lie in the recipient's brain; the rest is cut off
 MAX_FLUID = 0.25  # share of the tumour that may lie on the recipient's cerebrospinal fluid
 MAX_UNHEALED = 0.2  # share of the healed area that may lack healthy tissue opposite
-FEATHER = 3.0  # mm over which pasted intensities fade into those around
+FEATHER = 3.0  # mm over which pasted intensities fade into their surroundings
 GAIN_RANGE = (0.5, 2.0)  # of the donor's intensities, to match the recipient's scan
 
 
@@ -135,8 +135,7 @@ def heal(annotated: AnnotatedSlice, region: np.ndarray, pixel_size: float) -> An
 
 
 def midline(brain: np.ndarray) -> int:
-    """The sum of the columns that mirror one another: of all, the one for which the brain overlaps its mirror image
-    most.
+    """The sum of the columns that mirror each other, chosen so that the brain overlaps its mirror image most.
 
     A sum, and not a column, because the midline may lie between two.
     """

@@ -1,4 +1,4 @@
-"""The grid of real and synthetic slices."""
+"""The grid of patients' slices and synthetic ones."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from matplotlib.text import Text
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.figures.grid import choose_pairs, colour_labels, draw_grid, spread
 from mosaicmr.figures.style import save_figure
+from mosaicmr.io import save_arrays
+from tools import demo_picture
 
 HEADER = SliceHeader(("FLAIR", "T2"), 1.0, "brats2021")
 
@@ -50,7 +52,7 @@ def test_each_synthetic_slice_stands_beside_the_real_one_its_layout_began_as(run
 
 def test_the_grid_has_a_row_a_pair_and_shows_no_identifier(run, tmp_path):
     real, synthetic = choose_pairs(*run)
-    figure = draw_grid(real, synthetic, "single_from_source")
+    figure = draw_grid(real, synthetic, "single_from_source", "brats")
     assert len(figure.subfigs) == 2
     assert all(len(half.axes) == 4 * 3 for half in figure.subfigs)
 
@@ -61,6 +63,36 @@ def test_the_grid_has_a_row_a_pair_and_shows_no_identifier(run, tmp_path):
     words = [text.get_text() for text in figure.findobj(Text)]
     assert "FLAIR" in words
     assert not any("SUBJECT" in word for word in words)
+
+
+@pytest.mark.parametrize(("source", "expected"), [("phantom", "Simulated"), ("brats", "Real")])
+def test_simulated_patients_are_not_called_real(run, source, expected):
+    figure = draw_grid(*choose_pairs(*run), "single", source)
+    titles = [half._suptitle.get_text() for half in figure.subfigs]
+    assert titles == [f"{expected}\ntraining patients", "Synthetic\nsingle"]
+
+
+def test_the_picture_of_the_readme_has_three_rows_of_the_exported_variant(tmp_path, monkeypatch):
+    for shard in range(2):
+        names = [f"SUBJECT{shard}-z{row}" for row in range(3)]
+        real = SliceSet(HEADER, pd.DataFrame({"slice": names}), slices(0.1, 3))
+        real.save(tmp_path / "slices" / f"{shard}.safetensors")
+        stored = slices(0.9, 3)
+        images = {"images": stored.pop("images")}
+        drawn = tmp_path / "synthetic" / "independent" / "slices" / f"b{shard}.safetensors"
+        save_arrays(drawn, images, HEADER.metadata)
+        layouts = SliceSet(HEADER, pd.DataFrame({"source_slice": names}), stored)
+        layouts.save(tmp_path / "layouts" / f"b{shard}.safetensors")
+    drawn = []
+    monkeypatch.setattr(demo_picture, "draw_grid", lambda *args: drawn.append(args) or draw_grid(*args))
+    monkeypatch.setattr("sys.argv", ["demo_picture.py", str(tmp_path), str(tmp_path / "picture.png")])
+
+    demo_picture.main()
+
+    ((real, synthetic, variant, source),) = drawn
+    assert (len(real), len(synthetic)) == (3, 3)
+    assert (variant, source) == ("independent", "phantom")
+    assert imread(tmp_path / "picture.png").std() > 0.1
 
 
 def test_label_maps_are_coloured_by_class():
