@@ -104,7 +104,6 @@ def test_a_rule_names_an_environment_that_holds_what_its_script_imports(rule: st
     environment = environment_of(RULES[rule])
     assert environment in ENVIRONMENTS, f"{rule} names no environment of envs/"
     assert f'"../workflow_scripts/{rule}.py"' in RULES[rule]
-    assert f'code=code("{rule}")' in RULES[rule]
     assert used(rule) <= named(environment)
 
 

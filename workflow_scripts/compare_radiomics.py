@@ -1,6 +1,6 @@
 """Compare radiomic features with those of training patients, one by one and all together."""
 
-from mosaicmr.cohort.split import TRAINING
+from mosaicmr.cohort.selection import TRAINING
 from mosaicmr.evaluation.intervals import metric_table
 from mosaicmr.evaluation.radiomics_comparison import (
     classifier_row,

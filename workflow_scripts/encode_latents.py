@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceSet
-from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.device import choose_device
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceSet
-from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.figures.partition import Panel, choose_panels, draw_partition
 from mosaicmr.figures.style import save_figure
 from mosaicmr.io import load_arrays, load_table, load_tables

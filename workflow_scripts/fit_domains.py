@@ -1,7 +1,7 @@
 """Fit the grey levels between the healthy domains on the training patients' cells."""
 
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.io import load_table, load_tables
 from mosaicmr.partition.domains import save_domains
 from mosaicmr.partition.fitting import fit_domains

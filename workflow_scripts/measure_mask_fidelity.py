@@ -1,7 +1,7 @@
 """Measure how much of a layout's tumour a segmenter finds; for the floor, of real test slices' tumours."""
 
+from mosaicmr.cohort.selection import TEST
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.cohort.split import TEST
 from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_table
 from mosaicmr.segmentation.mask_fidelity import mask_fidelity_metrics, patient_dice

@@ -1,7 +1,7 @@
 """Score the segmenter of an arm on held-out test patients."""
 
+from mosaicmr.cohort.selection import TEST
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.cohort.split import TEST
 from mosaicmr.device import choose_device
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_table, save_table

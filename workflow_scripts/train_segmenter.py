@@ -1,7 +1,7 @@
 """Train the segmenter of an arm once for each seed, without ever reading a test patient."""
 
+from mosaicmr.cohort.selection import TRAINING, VALIDATION
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.cohort.split import TRAINING, VALIDATION
 from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_arrays, save_table
 from mosaicmr.monitoring.journal import Journal

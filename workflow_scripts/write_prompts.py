@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceSet
-from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.io import load_table, save_json, save_table
 from mosaicmr.partition.domains import WHOLE, load_domains
 from mosaicmr.prompts.looks import LookScale, measure_regions

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 import pulp
 
+from mosaicmr.cohort.selection import SPLITS
 from mosaicmr.errors import InputError
 from mosaicmr.seeds import derive_seed, numpy_generator
 
 logger = logging.getLogger(__name__)
-
-TRAINING, VALIDATION, TEST = SPLITS = ("train", "val", "test")
 
 # Presence comes before balance. A class too rare for all splits goes to training first, then to the test.
 PRESENCE_WEIGHTS = {"train": 120.0, "test": 110.0, "val": 100.0}
@@ -40,19 +39,6 @@ def split_subjects(subjects: pd.DataFrame, fractions: Mapping[str, float], seed:
     patients = subjects.groupby("patient", sort=True)[columns].sum()
     splits = split_patients(patients, fractions, seed)
     return subjects.assign(split=subjects["patient"].map(splits))
-
-
-def splits_of(table: pd.DataFrame, subjects: pd.DataFrame) -> pd.Series:
-    """The split of each row of a table (column subject) by `subjects` (columns subject, split)."""
-    return table["subject"].map(subjects.set_index("subject")["split"])
-
-
-def select_splits(table: pd.DataFrame, subjects: pd.DataFrame, *splits: str) -> pd.DataFrame:
-    """The rows of a table (column subject) that belong to patients of these splits, with their index.
-
-    subjects: as `split_subjects` returns them. Every stage that fits or trains takes its rows from here.
-    """
-    return table[splits_of(table, subjects).isin(splits)]
 
 
 def log_split(subjects: pd.DataFrame) -> None:

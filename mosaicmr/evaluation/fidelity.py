@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.split import TRAINING
+from mosaicmr.cohort.selection import TRAINING
 from mosaicmr.evaluation.feature_set import FeatureSet
 from mosaicmr.evaluation.frechet import mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, metric_row, patient_interval

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.split import TRAINING
+from mosaicmr.cohort.selection import TRAINING
 from mosaicmr.evaluation.feature_set import FeatureSet
 from mosaicmr.evaluation.intervals import metric_row, patient_interval
 from mosaicmr.evaluation.slices import HELD_OUT

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.selection import TEST, VALIDATION, splits_of
 from mosaicmr.cohort.slice_set import PIECE, SliceSet
-from mosaicmr.cohort.split import TEST, VALIDATION, splits_of
 from mosaicmr.seeds import numpy_generator
 
 HELD_OUT = (VALIDATION, TEST)

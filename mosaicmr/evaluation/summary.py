@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mosaicmr.cohort.labels import TumourClass
-from mosaicmr.cohort.split import SPLITS, splits_of
+from mosaicmr.cohort.selection import SPLITS, splits_of
 from mosaicmr.evaluation.intervals import MEAN, MINIMUM_PATIENTS
 
 SUBSET_METRICS = (

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from skimage.segmentation import find_boundaries
 
-from mosaicmr.cohort.split import TRAINING, select_splits
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.figures.style import BLACK, YELLOW, domain_colours, house_style, new_figure, window_around
 from mosaicmr.partition.domains import HEALTHY, Domain, thresholds
 

@@ -19,7 +19,7 @@ from mosaicmr.seeds import derive_seed
 def fit_domains(cells: pd.DataFrame, label_scheme: str, healthy_domains: int, seed: int) -> list[Domain]:
     """Fit the grey thresholds between healthy domains: 1-D k-means on cell greys, weighted by area.
 
-    cells: columns relative_grey and area_mm2, of training patients only (`cohort.split.select_splits`). Thresholds lie
+    cells: columns relative_grey and area_mm2, of training patients only (`selection.select_splits`). Thresholds lie
     midway between neighbouring cluster means; the brightest domain has no upper bound.
     Returns all domains by id. Raises InputError where the cells have fewer grey levels than `healthy_domains`.
     """

@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 
+from mosaicmr.cohort.selection import select_splits
 from mosaicmr.cohort.slice_set import table_beside
-from mosaicmr.cohort.split import select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_table
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
-from mosaicmr.cohort.split import TRAINING, select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import HEALTHY, TUMOUR, WHOLE, Domain
 from mosaicmr.prompts.looks import LookScale, measure_regions, tabulate_looks

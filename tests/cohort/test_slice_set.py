@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mosaicmr.cohort.labels import LABEL_SCHEMES, TUMOUR_CLASSES, rank_classes, unrank_classes
+from mosaicmr.cohort.selection import select_splits
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet, table_beside
-from mosaicmr.cohort.split import select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.io import create_arrays, save_arrays, save_table
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.split import SPLITS, split_patients, split_sizes, split_subjects
+from mosaicmr.cohort.selection import SPLITS
+from mosaicmr.cohort.split import split_patients, split_sizes, split_subjects
 from mosaicmr.errors import InputError
 
 FRACTIONS = {"train": 0.6, "val": 0.2, "test": 0.2}

@@ -16,11 +16,10 @@ DOMAINS = [
 
 
 def test_panels_are_the_largest_tumours_of_different_training_patients():
-    slices = pd.DataFrame(
-        {"subject": ["a", "a", "b", "c", "d"], "slice": list("vwxyz"), "tumour_area_mm2": [1.0, 9.0, 4.0, 5.0, 6.0]}
-    )
+    slices = pd.DataFrame({"subject": ["a", "a", "b", "c", "d"], "patient": list("PPQRR"), "slice": list("vwxyz")})
+    slices["tumour_area_mm2"] = [1.0, 9.0, 4.0, 5.0, 6.0]
     subjects = pd.DataFrame(
-        {"subject": list("abcd"), "patient": ["P", "P", "Q", "R"], "split": ["train", "train", "test", "train"]}
+        {"subject": list("abcd"), "patient": list("PPQR"), "split": ["train", "train", "test", "train"]}
     )
     assert list(choose_panels(slices, subjects, 3)["slice"]) == ["w", "z"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.split import select_splits
+from mosaicmr.cohort.selection import select_splits
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import (
     assign,
