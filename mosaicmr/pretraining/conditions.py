@@ -1,4 +1,4 @@
-"""What the simulated slices are conditioned on in pretraining: domain maps and prompts, made as for a real cohort."""
+"""The conditions of simulated slices in pretraining: domain maps and prompts, made as for a real cohort."""
 
 from collections.abc import Sequence
 from dataclasses import replace

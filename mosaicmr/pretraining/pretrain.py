@@ -185,7 +185,7 @@ def _journal(name: str, folder: Path | None) -> Journal:
 
 
 def fit_looks(paths: Mapping[str, list[Path]], banks: Mapping[str, BankSettings]) -> LookScale:
-    """What the words on a tumour's look mean to the base: thirds over all slices of the U-Net's banks."""
+    """The meaning of the words on a tumour's look to the base: thirds over all slices of the U-Net's banks."""
     regions = []
     for name, files in paths.items():
         arrays = load_bank(files, ("images", "labels"))

@@ -12,7 +12,7 @@ from mosaicmr.training.checkpoint import Checkpoint
 from mosaicmr.training.loop import Plan, Trainee, train
 
 
-class Schedule(Protocol):
+class StepSettings(Protocol):
     """Settings of a training, a dataclass with at least these fields."""
 
     __dataclass_fields__: dict[str, Any]
@@ -28,7 +28,7 @@ class Schedule(Protocol):
 
 
 def train_resumably(
-    name: str, trainee: Trainee, settings: Schedule, warmup: int, seed: int, path: Path | None, journal: Journal
+    name: str, trainee: Trainee, settings: StepSettings, warmup: int, seed: int, path: Path | None, journal: Journal
 ) -> pd.DataFrame:
     """Train in place, resuming from the checkpoint at `path` if it is of the same settings and seed.
 

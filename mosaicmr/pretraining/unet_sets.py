@@ -1,4 +1,4 @@
-"""What the U-Net's trainings see of the banks: latents, layouts and prompts, prepared once a shard."""
+"""The sets of the U-Net's trainings, made of the banks: latents, layouts and prompts, prepared once a shard."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PROMPTS_PER_SLICE = 2
 
 @dataclass(frozen=True)
 class Material:
-    """What the U-Net's trainings draw on: the shards of each bank, and how slices and prompts become its input."""
+    """The material of the U-Net's trainings: the shards of each bank, and how slices and prompts become its input."""
 
     shards: dict[str, list[Path]]
     banks: dict[str, BankSettings]
@@ -64,7 +64,7 @@ def build_unet_sets(material: Material, training: str, free_looks: float) -> lis
 
 
 def prepare_shard(path: Path, name: str, material: Material, free_looks: float) -> dict[str, np.ndarray]:
-    """What the U-Net sees of one shard of a bank: the arrays of `UNetData` by name."""
+    """The U-Net's view of one shard of a bank: the arrays of `UNetData` by name."""
     bank, codec = material.banks[name], material.codec
     shard = load_bank([path], ("images", "labels", "brain", "height"))
     if free_looks:

@@ -1,4 +1,4 @@
-"""What experts and the adapted base learn from.
+"""Training data of the experts and of the adapted base.
 
 Cached latents, domain maps and prompt embeddings of the training patients' slices.
 """
