@@ -1,10 +1,11 @@
 """The table of metrics, with the floor and the published column."""
 
-import matplotlib.pyplot as plt
 import pytest
 
 from mosaicmr.evaluation.summary import SUBSET_METRICS, to_metric
 from mosaicmr.figures.metrics_table import (
+    COLUMN,
+    HEIGHT,
     PUBLISHED_COLUMN,
     SUBSET_ROWS,
     draw_metrics,
@@ -13,7 +14,6 @@ from mosaicmr.figures.metrics_table import (
     tidy_metrics,
     utility_block,
 )
-from mosaicmr.figures.style import save_figure
 from mosaicmr.segmentation.scores import dice_gain
 from tests.support.invented_results import ARMS, VARIANTS, patient_scores, run_summary
 
@@ -44,17 +44,39 @@ def test_what_was_not_computed_has_a_reason_in_the_table():
     assert table.loc[table["metric"] == "reader_sensitivity", "value"].isna().all()
 
 
-def test_the_picture_shows_values_intervals_notes_and_the_published_column(tmp_path):
+def texts_at(figure, row: str, column: str) -> list[str]:
+    """The texts of the cell below the first heading `column`, in the first row that begins with `row`."""
+    places = [(text.get_text(), *text.get_position()) for text in figure.axes[0].texts]
+    x = next(at for words, at, _ in places if words == column)
+    y = next(above for words, _, above in places if words == row)
+    return [words for words, at, above in places if abs(at - x) < COLUMN / 2 and abs(above - y) < HEIGHT / 2]
+
+
+def test_the_picture_shows_values_intervals_notes_and_the_published_column():
     summary = run_summary()
     figure = draw_metrics(the_blocks(summary), summary)
     words = [text.get_text() for text in figure.axes[0].texts]
     assert words.count("published,\nnot reproduced") == 2
-    assert "13.65" in words
-    assert "1.23" in words
-    assert "0.900 to 1.50, n 7" in words
-    assert any("No Inception file was given." in text for text in words)
-    save_figure(figure, tmp_path / "metrics.pdf", tmp_path / "metrics.png")
-    assert plt.imread(tmp_path / "metrics.png").std() > 0.05
+    published, fid, ssim = "published,\nnot reproduced", SUBSET_ROWS["fid"], SUBSET_ROWS["ssim_slice"]
+    for column in ("independent", "single\nfrom source", "floor"):
+        assert texts_at(figure, fid, column) == ["– (1)"]
+        assert texts_at(figure, ssim, column) == ["1.23", "0.900 to 1.50, n 7"]
+        assert texts_at(figure, SUBSET_ROWS["mask_dice"], column) == ["0.700", "n 1 (2)"]
+        assert texts_at(figure, SUBSET_ROWS["reader_sensitivity"], column) == ["– (3)"]
+    assert texts_at(figure, fid, published) == ["13.65"]
+    assert texts_at(figure, ssim, published) == ["0.9674"]
+    assert any(text.startswith("2  ") for text in words), "why one patient gives no interval"
+    assert {"1  No Inception file was given.", "3  No radiologist has read these slices."} <= set(words)
+
+
+def test_the_picture_shows_each_arms_score_and_its_gain():
+    summary = run_summary()
+    blocks = the_blocks(summary)
+    figure = draw_metrics(blocks, summary)
+    for arm in ARMS:
+        for name in ("dsc_mean", "hd95_oedema", "dsc_gain_percent"):
+            metric = blocks[1].columns[arm][name]
+            assert texts_at(figure, blocks[1].rows[name], arm)[0] == format_number(metric["value"])
 
 
 def test_all_text_is_inside_the_picture():

@@ -3,22 +3,34 @@
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 
-from mosaicmr.figures.style import domain_colours, house_style, new_figure, save_figure, subset_colours
+from mosaicmr.figures.style import RC, SKY, domain_colours, house_style, new_figure, save_figure, subset_colours
 
 
 def a_figure():
     with house_style():
         figure = new_figure(2, 2)
-        figure.subplots().plot([0, 1, 4], label="a line")
+        figure.subplots().plot([0, 1, 4], color=SKY)
         figure.axes[0].set_title("Fréchet")
     return figure
 
 
-def test_pdf_and_png_are_written_and_not_blank(tmp_path):
+def test_pdf_and_png_have_the_size_of_the_figure_and_show_its_line(tmp_path):
     save_figure(a_figure(), tmp_path / "a.pdf", tmp_path / "a.png")
-    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
-    assert plt.imread(tmp_path / "a.png").std() > 0.05
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"/MediaBox [ 0 0 144 144 ]" in pdf  # 72 points an inch
+    picture = plt.imread(tmp_path / "a.png")[..., :3]
+    assert picture.shape == (2 * RC["savefig.dpi"], 2 * RC["savefig.dpi"], 3)
+    rows, columns = np.nonzero(np.abs(picture - to_rgb(SKY)).max(axis=-1) < 0.01)
+    assert np.corrcoef(rows, columns)[0, 1] < -0.9, "the line rises from left to right"
+    assert np.ptp(rows) > 200 and np.ptp(columns) > 200
+
+
+def test_without_a_path_for_the_pdf_only_the_png_is_written(tmp_path):
+    save_figure(a_figure(), None, tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_the_same_figure_is_the_same_bytes(tmp_path):
