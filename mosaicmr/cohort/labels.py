@@ -42,22 +42,30 @@ def scheme_classes(scheme: str) -> list[TumourClass]:
     return sorted(LABEL_SCHEMES[scheme].values(), key=lambda tumour_class: tumour_class.value)
 
 
-def rank_classes(labels: np.ndarray, scheme: str) -> np.ndarray:
-    """Number the tumour classes of a label map by their rank in a scheme, from 1 on, without gaps.
+def ranked_classes(scheme: str) -> dict[int, TumourClass]:
+    """The tumour classes of a scheme by their rank, from 1 on, without gaps.
 
-    The rank is the id of the class's domain, its channel in a segmenter, and its value in an exported data set.
+    The rank is the id of the class's domain, its channel in a segmenter, and its value in an exported data set. Raises
+    InputError for an unknown scheme.
+    """
+    return dict(enumerate(scheme_classes(scheme), start=1))
+
+
+def rank_classes(labels: np.ndarray, scheme: str) -> np.ndarray:
+    """Give the pixels of a label map the ranks of their classes in a scheme.
+
     labels: uint8 of any shape, values of our classes and 0. Returns uint8 of the same shape; classes that the scheme
     lacks become 0.
     """
     lookup = np.zeros(max(tumour_class.value for tumour_class in TUMOUR_CLASSES) + 1, np.uint8)
-    for rank, tumour_class in enumerate(scheme_classes(scheme), start=1):
+    for rank, tumour_class in ranked_classes(scheme).items():
         lookup[tumour_class.value] = rank
     return lookup[labels]
 
 
 def unrank_classes(ranks: np.ndarray, scheme: str) -> np.ndarray:
     """Give ranks of `rank_classes` the values of their classes back; uint8 of the same shape."""
-    values = np.array([0, *(tumour_class.value for tumour_class in scheme_classes(scheme))], np.uint8)
+    values = np.array([0, *(tumour_class.value for tumour_class in ranked_classes(scheme).values())], np.uint8)
     return values[ranks]
 
 

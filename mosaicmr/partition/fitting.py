@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import ranked_classes
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import HEALTHY, TUMOUR, Domain, domain_names
 from mosaicmr.seeds import derive_seed
@@ -33,9 +33,11 @@ def fit_domains(cells: pd.DataFrame, label_scheme: str, healthy_domains: int, se
     kmeans = KMeans(healthy_domains, n_init=4, random_state=derive_seed(seed, "domains") % 2**32)
     centres = np.sort(kmeans.fit(greys[:, None], sample_weight=weights).cluster_centers_[:, 0])
     bounds = [0.0, *((centres[:-1] + centres[1:]) / 2).tolist(), None]
-    classes = scheme_classes(label_scheme)
     names = domain_names(label_scheme, healthy_domains)
-    tumours = [Domain(i + 1, names[i], TUMOUR, tumour_class=tumour.value) for i, tumour in enumerate(classes)]
+    tumours = [
+        Domain(rank, tumour.name, TUMOUR, tumour_class=tumour.value)
+        for rank, tumour in ranked_classes(label_scheme).items()
+    ]
     first = len(tumours)
     healthy = [
         Domain(first + k + 1, names[first + k], HEALTHY, grey_low=bounds[k], grey_high=bounds[k + 1])

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import rank_classes
+from mosaicmr.cohort.labels import rank_classes, ranked_classes
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.io import save_json
 from mosaicmr.partition.domains import WHOLE
@@ -61,7 +61,7 @@ def _write_dataset(folder: Path, batches: Sequence[SliceSet], variant: str, slic
 
 def describe_dataset(cases: int, header: SliceHeader, variant: str) -> dict:
     """The content of nnU-Net's dataset.json."""
-    names = {tumour_class.name: rank for rank, tumour_class in enumerate(header.classes, start=1)}
+    names = {tumour_class.name: rank for rank, tumour_class in ranked_classes(header.label_scheme).items()}
     return {
         "channel_names": {str(channel): name for channel, name in enumerate(header.modalities)},
         "labels": {"background": 0, **names},

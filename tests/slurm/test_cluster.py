@@ -53,7 +53,7 @@ def weights(site: Site, expert: str) -> str:
 def first_step(site: Site, expert: str) -> int:
     """The step from which the last attempt of an expert's training went on, from its log."""
     log = (site.results / "logs" / "finetune_expert" / f"{expert}.log").read_text()
-    return int(re.search(rf"expert {expert}: \d+ slices, steps (\d+) to {STEPS}", log)[1])
+    return int(re.search(rf"expert {expert}: steps (\d+) to {STEPS}", log)[1])
 
 
 def targets(*experts: str) -> list[str]:
