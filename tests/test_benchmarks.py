@@ -1,19 +1,22 @@
 """The command that measures a base model: it runs, its figures mean what they say, and its file mixes no two bases."""
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import benchmarks.base_figures.bench
+from benchmarks import base_model, sampling
 from benchmarks.base_figures import prompting
 from benchmarks.base_figures.amounts import FULL, QUICK, TARGETS, Target
 from benchmarks.base_figures.bench import Bench
-from benchmarks.base_figures.phantoms import DOMAINS, measure_facts
+from benchmarks.base_figures.phantoms import DOMAINS, Phantoms, measure_facts, simulate
 from benchmarks.base_figures.reconstruction import brain_ssim
 from benchmarks.base_figures.record import Figure, Record, describe
 from benchmarks.base_figures.run import MEASURES, Request, choose
@@ -26,7 +29,7 @@ from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import Look
 from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import torch_generator
-from mosaicmr.simulation.anatomy import load_anatomy
+from mosaicmr.simulation.anatomy import Anatomy, load_anatomy
 from mosaicmr.simulation.phantom import simulate_patient, write_patient
 
 FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)
@@ -42,9 +45,42 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def simulated_once() -> Iterator[None]:
+    """Each set of phantoms is simulated once: its name, the number of patients and how slices are cut decide it."""
+    made: dict[tuple, Phantoms] = {}
+
+    def simulate_once(anatomy: Anatomy, *asked) -> Phantoms:
+        if asked not in made:
+            made[asked] = simulate(anatomy, *asked)
+        return made[asked]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(benchmarks.base_figures.bench, "simulate", simulate_once)
+        yield
+
+
 @pytest.fixture(scope="module")
 def bench(base: Path) -> Bench:
     return Bench(base, None, QUICK)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+) -> Callable[..., str]:
+    """Call a command with arguments, in this process, and return what it prints."""
+
+    def call(main: Callable[[], None], *arguments: str) -> str:
+        # What the command sets itself, to have it taken back afterwards.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            monkeypatch.setenv(name, "1")
+        caplog.set_level(logging.INFO, "mosaicmr")
+        monkeypatch.setattr(sys, "argv", ["command", "--threads", "1", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    return call
 
 
 def perfect(bench: Bench) -> Bench:
@@ -55,31 +91,35 @@ def perfect(bench: Bench) -> Bench:
 
 
 def test_the_command_measures_a_base_and_says_that_quick_figures_are_quick(
-    base: Path, subjects: Path, tmp_path: Path, checkout: Path
+    base: Path, subjects: Path, tmp_path: Path, call: Callable[..., str]
 ) -> None:
     out, pictures = tmp_path / "figures.json", tmp_path / "pictures"
-    command = [sys.executable, str(checkout / "benchmarks" / "base_model.py"), "--quick", "--threads", "1"]
-    command += ["--base", str(base), "--real", str(subjects), "--out", str(out), "--pictures", str(pictures)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    folders = ["--base", str(base), "--real", str(subjects), "--out", str(out), "--pictures", str(pictures)]
+    printed = call(base_model.main, "--quick", *folders)
     found = json.loads(out.read_text())
     assert list(found["figures"]) == list(TARGETS)
-    assert found["quick"] and "Quick figures" in run.stdout
+    assert found["quick"] and "Quick figures" in printed
     for name, figure in found["figures"].items():
         assert figure["met"] is None and figure["slices"] > 0 and figure["patients"] > 1 and figure["seconds"] > 0
         assert figure["measured"]["processor"] and figure["measured"]["versions"]["torch"]
-        assert f"| {name} |" in run.stdout
+        assert f"| {name} |" in printed
     expected = {"phantoms_reconstructions", "samples_coarse", "samples_fine", "prompts"}
     expected |= {"real_reconstructions", "real_half_noise_flair"}
     assert {path.stem for path in pictures.glob("*.png")} == expected
 
 
-def test_the_command_on_sampling_prints_a_row_for_each_pair_of_settings(base: Path, checkout: Path) -> None:
-    command = [sys.executable, str(checkout / "benchmarks" / "sampling.py"), "--quick", "--threads", "1"]
-    command += ["--base", str(base), "--patients", "3", "--steps", "1", "2", "--guidance", "1", "2.5"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("name", ["base_model", "sampling"])
+def test_a_command_is_called_from_any_folder(name: str, tmp_path: Path, checkout: Path) -> None:
+    command = [sys.executable, str(checkout / "benchmarks" / f"{name}.py"), "--help"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    rows = [line.split("|")[1:-1] for line in run.stdout.splitlines() if line.startswith("| ")][1:]
+    assert "--quick" in run.stdout
+
+
+def test_the_command_on_sampling_prints_a_row_for_each_pair_of_settings(base: Path, call: Callable[..., str]) -> None:
+    settings = ["--patients", "3", "--steps", "1", "2", "--guidance", "1", "2.5"]
+    printed = call(sampling.main, "--quick", "--base", str(base), *settings)
+    rows = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("| ")][1:]
     assert [(int(row[0]), float(row[1])) for row in rows] == [(1, 1.0), (1, 2.5), (2, 1.0), (2, 2.5)]
     assert all(float(row[2]) > 0 and 0 <= float(row[3]) <= 1 for row in rows)
 
@@ -149,7 +189,10 @@ def test_the_picture_of_prompts_changes_one_word() -> None:
     assert changed == (Look(2, "FLAIR", 0, 1), *looks[1:])
 
 
-def test_sets_of_phantoms_share_no_patient_and_come_out_the_same_again(bench: Bench) -> None:
+def test_sets_of_phantoms_share_no_patient_and_come_out_the_same_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks.base_figures.bench, "simulate", simulate)
     again = Bench(bench.base, None, QUICK)
     np.testing.assert_array_equal(bench.second.images, again.second.images)
     assert not set(bench.first.patients) & set(bench.second.patients)

@@ -50,9 +50,15 @@ def hub(published: Path):
         yield hub
 
 
-def fetch(hub: Hub, folder: Path, model: str = MODEL, commit: str = COMMIT) -> subprocess.CompletedProcess:
-    """Fetch in a process of its own: the hub library reads its environment when it is imported."""
-    program = """
+def fetch(
+    hub: Hub, folder: Path, model: str = MODEL, commit: str = COMMIT, waits: bool = True
+) -> subprocess.CompletedProcess:
+    """Fetch in a process of its own: the hub library reads its environment when it is imported.
+
+    waits: whether the hub library pauses between its attempts, half a minute in all.
+    """
+    program = "" if waits else "import time\ntime.sleep = lambda seconds: None"
+    program += """
 import sys
 from mosaicmr.diffusion.hub import fetch_snapshot
 from mosaicmr.errors import InputError
@@ -123,7 +129,7 @@ def test_what_the_hub_does_not_have_is_one_sentence(hub: Hub, tmp_path: Path, mo
 def test_a_hub_out_of_reach_is_one_sentence(hub: Hub, tmp_path: Path):
     hub.shutdown()
     hub.server_close()
-    run = fetch(hub, tmp_path / "fetched")
+    run = fetch(hub, tmp_path / "fetched", waits=False)
     assert run.returncode != 0
     assert "run Snakemake where the hub can be reached, or name a folder" in run.stderr.splitlines()[-1]
 

@@ -1,5 +1,6 @@
 """The reader of prompts: what its training set says, and that it learns to read."""
 
+import dataclasses
 import functools
 import zlib
 
@@ -79,10 +80,11 @@ def test_states_that_are_not_finite_end_the_training():
 
 
 def test_a_reader_learns_to_read_and_is_the_same_for_the_same_seed():
-    settings = ReaderSettings(prompts=600, steps=500, batch_size=32, learning_rate=0.003, checkpoint_every=500)
+    settings = ReaderSettings(prompts=600, steps=300, batch_size=32, learning_rate=0.003, checkpoint_every=300)
     fitted = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
     # By chance a third and a half.
     assert fitted.brightness > 0.9
     assert fitted.texture > 0.9
-    again = fit_reader(encode_words, settings, ["FLAIR"], seed=1)
-    assert torch.equal(fitted.reader.values, again.reader.values)
+    short = dataclasses.replace(settings, steps=20)
+    first, again = (fit_reader(encode_words, short, ["FLAIR"], seed=1).reader.values for _ in range(2))
+    assert torch.equal(first, again)
