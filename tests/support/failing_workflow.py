@@ -1,4 +1,4 @@
-"""A tiny workflow whose jobs really fail, each in a way of its own; it watches them as rules/monitoring.smk does."""
+"""A tiny workflow whose jobs really fail, each in a way of its own; it watches them as rules/jobs.smk does."""
 
 import os
 import subprocess
