@@ -64,13 +64,13 @@ def test_outliers_do_not_squeeze_the_violins():
 def test_a_domain_that_one_variant_never_made_leaves_a_gap():
     features = radiomic_features()
     missing = (features["subset"] == "single") & (features["domain"] == "oedema")
-    figure = draw_radiomics(features[~missing], "FLAIR", DOMAINS)
+    figure = draw_radiomics(features[~missing], "FLAIR", DOMAINS[:2])
     assert sorted(violins(figure.axes[0])) == [0, 1, 2, 3, 4]
     assert sorted(violins(figure.axes[1])) == [0, 1, 3, 4], "the place of `single` stays free"
 
 
 def test_a_value_that_never_changes_is_a_line():
-    figure = draw_radiomics(radiomic_features().assign(value=1.0), "FLAIR", DOMAINS)
+    figure = draw_radiomics(radiomic_features().assign(value=1.0), "FLAIR", DOMAINS[:1])
     axes = figure.axes[0]
     assert [line.get_ydata().tolist() for line in axes.lines] == [[1.0, 1.0]] * len(SUBSETS)
     low, high = axes.get_ylim()
