@@ -76,7 +76,9 @@ def _draw_slice(axes: Sequence[Axes], panel: Panel, domains: Sequence[Domain], c
         overlay[inside] = (1 - OVERLAY) * grey[inside] + OVERLAY * np.array(to_rgb(colours[domain.name]))
     side, height = panel.grey.shape[1], panel.grey.shape[0]
     for axis, image in zip(axes, (grey, cells, overlay), strict=True):
-        axis.imshow(np.clip(image, 0, 1), interpolation="nearest", extent=(-0.5, side - 0.5, height - 0.5, -0.5))
+        # As bytes: resampling floats rounds differently with where an array lies in memory.
+        pixels = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+        axis.imshow(pixels, interpolation="nearest", extent=(-0.5, side - 0.5, height - 0.5, -0.5))
         axis.set_xlim(window[1].start - 0.5, window[1].stop - 0.5)
         axis.set_ylim(window[0].stop - 0.5, window[0].start - 0.5)
         axis.set(xticks=[], yticks=[])

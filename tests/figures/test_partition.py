@@ -46,19 +46,21 @@ def test_a_row_shows_the_slice_its_cells_and_its_domains(figure: Figure, panel: 
     axes = figure.subfigs[0].axes
     assert [axis.get_title(loc="left") for axis in axes] == ["T1", "Cells", "Domains"]
     assert axes[0].get_ylabel() == "Patient 1"
-    slice_, cells, overlay = (np.asarray(axis.images[0].get_array()) for axis in axes)
+    slice_, cells, overlay = (np.asarray(axis.images[0].get_array()) / 255 for axis in axes)
     grey = np.repeat(panel.grey[..., None], 3, axis=2)
-    np.testing.assert_allclose(slice_, grey, atol=1e-6)
+    np.testing.assert_allclose(slice_, grey, atol=0.5 / 255 + 1e-6)
     for domain in DOMAINS:
         inside = panel.domains == domain.id
         colour = np.array(to_rgb(domain_colours([domain.name for domain in DOMAINS])[domain.name]))
-        np.testing.assert_allclose(overlay[inside], (1 - OVERLAY) * grey[inside] + OVERLAY * colour, atol=1e-6)
+        np.testing.assert_allclose(
+            overlay[inside], (1 - OVERLAY) * grey[inside] + OVERLAY * colour, atol=0.5 / 255 + 1e-6
+        )
     np.testing.assert_allclose(overlay[panel.domains == 0], 0)
-    yellow = (cells == np.float32(to_rgb(YELLOW))).all(axis=-1)
+    yellow = np.isclose(cells, to_rgb(YELLOW), atol=1e-6).all(axis=-1)
     # Three pixels for each of the slice's; a border between two cells marks the outer pixels of both.
     crossed = yellow[3 * 50 + 1].reshape(-1, 3)
     assert np.flatnonzero(crossed[24:40].any(axis=1)).tolist() == [0, 7, 8, 15]
-    np.testing.assert_allclose(cells[~yellow], np.kron(grey, np.ones((3, 3, 1)))[~yellow], atol=1e-6)
+    np.testing.assert_allclose(cells[~yellow], np.kron(grey, np.ones((3, 3, 1)))[~yellow], atol=0.5 / 255 + 1e-6)
 
 
 def test_the_tumour_is_outlined_among_the_cells_alone(figure: Figure):
