@@ -21,6 +21,7 @@ from benchmarks.base_figures.reconstruction import brain_ssim
 from benchmarks.base_figures.record import Figure, Record, describe
 from benchmarks.base_figures.run import MEASURES, Request, choose
 from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity
+from benchmarks.opening_base import count_experts, measure
 from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
 from mosaicmr.cohort.sources import phantom_files, phantom_patients
 from mosaicmr.diffusion.regional_unet import RegionalUNet
@@ -122,6 +123,22 @@ def test_the_command_on_sampling_prints_a_row_for_each_pair_of_settings(base: Pa
     rows = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("| ")][1:]
     assert [(int(row[0]), float(row[1])) for row in rows] == [(1, 1.0), (1, 2.5), (2, 1.0), (2, 2.5)]
     assert all(float(row[2]) > 0 and 0 <= float(row[3]) <= 1 for row in rows)
+
+
+def test_opening_once_and_for_each_expert_are_both_timed_in_each_repeat(base: Path) -> None:
+    seconds = measure(base, experts=2, repeats=3)
+    assert {len(each) for each in seconds.values()} == {3}
+    assert all(second > 0 for each in seconds.values() for second in each)
+    assert {"all experts, opened for each", "all experts, opened once"} < seconds.keys()
+
+
+def test_the_experts_of_each_sampling_job_are_counted() -> None:
+    config = {"cohort": {"label_scheme": "brats2021"}, "partition": {"healthy_domains": 2}}
+    config["layouts"] = {"slices": 5, "slices_per_batch": 4}
+    variants = {"apart": {"scheme": "independent"}, "whole": {"scheme": "single"}, "together": {"scheme": "joint"}}
+    config["synthesis"] = {"variants": variants}
+    # Partitions, joint denoising, whole slice and the joint scheme of each of two batches, and the sweep.
+    assert sorted(count_experts(config)) == sorted([5, 1, 1, 6] * 2 + [1])
 
 
 def test_slices_are_redrawn_from_half_noise_after_the_base_was_adapted(base: Path, subjects: Path) -> None:
