@@ -1,6 +1,6 @@
 """Tumours of simulated slices: a distorted distance from a centre, thresholded into necrosis, rim and oedema.
 
-Cheap enough for endless slices; simulated patients (mosaicmr.simulation.tumour_growth) grow theirs.
+This is cheap enough for endless slices. The tumours of simulated patients grow (mosaicmr.simulation.tumour_growth).
 """
 
 from dataclasses import dataclass
