@@ -61,8 +61,8 @@ def adapt(
 
     slices: of `load_adaptation_slices`. dtype: of matrix products; weights stay in float32. The other arguments, the
     history and the errors are those of `loop.train`; with a `limit` in seconds, it takes at most `settings.steps`.
-    Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and
-    the history. Raises InputError if there is no slice.
+    Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and the history. Raises
+    InputError if there is no slice.
     """
     if not len(slices):
         raise InputError(
