@@ -62,7 +62,7 @@ class Codec:
 
     @property
     def device(self) -> torch.device:
-        """Where the autoencoder's weights are."""
+        """The device of the autoencoder's weights."""
         return self.autoencoder.device
 
     @torch.no_grad()
