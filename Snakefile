@@ -34,7 +34,7 @@ rule all:
     """Make everything of the run: experts, data set, evaluation, figures and report."""
     default_target: True
     input:
-        # Named, because Snakemake does not miss a file in the middle of the flow; a check that failed leaves none behind.
+        # Named, because Snakemake does not miss a file in the middle of the flow. A failed check leaves no file.
         expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
         adapted_files,
         expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),

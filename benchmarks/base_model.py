@@ -1,4 +1,4 @@
-"""How good a base model is: every figure that is asked of one, as a Markdown table and in a JSON file.
+"""Quality of a base model: every figure of the benchmark, as a Markdown table and in a JSON file.
 
 python benchmarks/base_model.py [--base models/base] [--real FOLDER] [--only NAME ...] [--pictures FOLDER]
 

@@ -36,7 +36,7 @@ BYTES = {
 
 
 def count_units(run: Path) -> dict[str, int]:
-    """How many of each unit a run has; 0 for what it did not come to."""
+    """The number of each unit that a run has; 0 for stages that it did not reach."""
     subjects = pd.read_parquet(run / "cohort" / "subjects.parquet")
     slices = rows(run, "slices/*.parquet")
     of_training = slices["subject"].isin(subjects.loc[subjects["split"] == "train", "subject"]) if len(slices) else []
@@ -60,7 +60,7 @@ def count_units(run: Path) -> dict[str, int]:
 
 
 def rows(run: Path, pattern: str) -> pd.DataFrame:
-    """The tables of a run as one."""
+    """The tables of a run, joined."""
     tables = [pd.read_parquet(path) for path in sorted(run.glob(pattern))]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

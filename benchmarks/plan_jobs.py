@@ -37,7 +37,7 @@ def snakemake(folder: Path, config: str, *arguments: str) -> tuple[str, float, f
 
 
 def processor_seconds() -> float:
-    """Processor time of all processes that this one has started and that have ended."""
+    """Processor time of all processes that this process has started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -1,4 +1,4 @@
-"""Where the time and the memory of a finished run went, by rule, from the files that Snakemake's `benchmark:` wrote.
+"""Time and memory of a finished run, by rule, from the files that Snakemake's `benchmark:` wrote.
 
 python benchmarks/stages.py results/demo
 """

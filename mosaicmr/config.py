@@ -1,4 +1,4 @@
-"""Checking a run's configuration against its schema, with errors that a user can read."""
+"""Check a run's configuration against its schema, with errors that a user can read."""
 
 import contextlib
 import copy
@@ -46,10 +46,10 @@ def load_schema(path: str | Path) -> dict[str, Any]:
 def replace_groups(config: dict[str, Any], sources: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> None:
     """Set each group whose keys are the user's own names, in place, to the value in the last source that has it.
 
-    Snakemake merges groups, so that no source could leave out a variant of the default. The schema marks a group of own
-    names by an `additionalProperties` that is a schema.
+    Snakemake merges groups, so that no source could leave out a variant of the default. In the schema, such a group has
+    an `additionalProperties` that is itself a schema.
 
-    config: what Snakemake merged from the default and the sources. sources: the configuration files of a call in their
+    config: merged by Snakemake from the default and the sources. sources: the configuration files of a call in their
     order, then the command line; where none has such a group, that of the default stays.
     """
     for *groups, name in _groups_of_own_names(schema):
@@ -70,7 +70,7 @@ def _groups_of_own_names(schema: Mapping[str, Any], *path: str) -> Iterator[tupl
 
 
 def _group_at(config: Any, path: Sequence[str]) -> Any:
-    """The group at a path of keys; an empty one where the configuration has none there."""
+    """The group at a path of keys; empty where the configuration has no group there."""
     for name in path:
         config = config.get(name) if isinstance(config, Mapping) else None
     return config if isinstance(config, Mapping) else {}
@@ -130,7 +130,7 @@ def _unknown_key(error: ValidationError, where: str) -> str:
 
 
 def _expected(error: ValidationError) -> str:
-    """What the schema wants, in words."""
+    """The value that the schema wants, in words."""
     schema = error.schema
     if "description" in schema:
         return schema["description"]
@@ -168,7 +168,7 @@ def _join(*parts: Any) -> str:
 
 
 def _problems_between_keys(config: Mapping[str, Any]) -> Iterator[str]:
-    """What no schema says: keys that must fit one another."""
+    """Sentences on keys that do not fit one another, which no schema can say."""
     yield from _cohort_problems(config)
     yield from _partition_problems(config)
     yield from _pretraining_problems(config)

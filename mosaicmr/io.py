@@ -29,7 +29,7 @@ _DTYPES = {
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path` and rename the result into place.
 
-    A job killed at any moment leaves either the old file or the new one, never a part of it. The temporary name keeps
+    A job killed at any moment leaves either the old file or the new file, never a part. The temporary name keeps
     the suffixes of `path`, because some writers choose their format by them.
     """
     with _replacing(path) as temporary:

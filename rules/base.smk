@@ -1,4 +1,4 @@
-"""The base model: fetched or pretrained on request, the latents of its autoencoder, and its adaptation to the cohort."""
+"""The base model: fetched or pretrained on request, the latents of its autoencoder, its adaptation to the cohort."""
 
 if HUB_MODEL:
 
@@ -86,7 +86,7 @@ if ADAPTED:
 
 
 rule pretrain_base:
-    """Simulate slices and train the bundled base on them: hours, never part of a run, `snakemake pretrain_base`."""
+    """Simulate slices, train the bundled base on them, and write it: hours on a CPU, and never part of a run."""
     output:
         "results/pretraining/base/mosaicmr.json",
     params:

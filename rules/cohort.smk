@@ -13,7 +13,7 @@ EXTRACTION = {
         "intensity_percentiles",
     )
 }
-# What reads scans knows them by these; the arrays cut from them carry both in their header.
+# Rules that read scans need these; the arrays that they cut carry both in their header.
 SCANS = {key: config["cohort"][key] for key in ("modalities", "label_scheme")}
 
 

@@ -1,8 +1,8 @@
-"""Evaluation: how real and how new every variant is, by features, fidelity, radiomics and copies."""
+"""Evaluation: fidelity and radiomics of every variant, and its copies of training slices."""
 
 
 rule extract_features:
-    """Measure of every slice once the features that several metrics compare."""
+    """Measure, once for every slice, the features that several metrics compare."""
     input:
         unpack(subset_files),
     output:
@@ -26,7 +26,7 @@ rule extract_features:
 
 
 rule measure_fidelity:
-    """Compare slices with real ones: Fréchet distances, KID, SSIM and seams."""
+    """Compare slices with real slices: Fréchet distances, KID, SSIM and seams."""
     input:
         unpack(subset_files),
         unpack(subset_features),

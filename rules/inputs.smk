@@ -12,7 +12,7 @@ def batches(*parts):
 
 
 def drawn(variant):
-    """The slices that a variant drew, a file a batch; within `expand`, a wildcard has double braces."""
+    """The slices that a variant drew, one file for each batch; within `expand`, a wildcard has double braces."""
     return batches("synthetic", variant, "slices", "{batch}.safetensors")
 
 
@@ -81,7 +81,7 @@ def labelled_files(wildcards):
 
 
 def subset_files(wildcards):
-    """The same with domain maps, which layouts have themselves; those of real slices are in `more`."""
+    """The same files with domain maps: layouts have their own, and for real slices `more` has them."""
     files = labelled_files(wildcards)
     return files if wildcards.subset in VARIANTS else files | {"more": DOMAIN_MAPS["domain_maps"]}
 
@@ -93,7 +93,7 @@ def synthetic_of_arm(wildcards):
 
 
 def subset_features(wildcards):
-    """The features of the real slices and, for a variant, of its own."""
+    """The features of the real slices and, for a variant, of its own slices."""
     subsets = {"real": "real"} | ({"synthetic": wildcards.subset} if wildcards.subset in VARIANTS else {})
     return {
         f"{side}_{kind}": at("evaluation", "features", f"{subset}.{suffix}")

@@ -1,7 +1,7 @@
-"""Jobs: what makes each stale beside its inputs, the trainings that `make progress` waits for, and the end of a failed run.
+"""Jobs: the state that makes each stale besides its inputs, the trainings that `make progress` shows, failed runs.
 
-Included after all rules, because it adds to each. Snakemake compares the parameters of a job as a set of values: without
-their names, a seed that changes from 1 to 24 is not seen where another parameter is 24.
+Included after all rules, because it adds to each. Snakemake compares the parameters of a job as a set of values:
+without their names, a seed that changes from 1 to 24 is not seen where another parameter is 24.
 """
 
 import inspect
@@ -33,7 +33,7 @@ def expected_trainings():
 
 
 def code_of(rule):
-    """The fingerprint of the code that a rule's script runs, so that an edit of the library reruns what it can change."""
+    """The fingerprint of the code that a rule's script runs: an edit of the library then reruns what it can change."""
     return fingerprint(CHECKOUT / "workflow_scripts" / Path(rule.script).name, CHECKOUT / "mosaicmr")
 
 

@@ -55,7 +55,7 @@ rule draw_layouts:
 
 
 rule embed_prompts:
-    """Embed every prompt of the layouts, once."""
+    """Embed every prompt of the layouts, or of the training slices, once."""
     input:
         tables=LAYOUTS["layout_tables"],
         base=base_files,

@@ -1,4 +1,4 @@
-"""Results to take away: the data set, figures of slices and features, the table of metrics, and one HTML file of all."""
+"""Results to take away: the data set, figures of slices and features, the table of metrics, one HTML file of all."""
 
 CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.rst")))  # beside the figures
 FIGURES = [
@@ -44,7 +44,7 @@ rule figures:
 
 
 rule figure_grid:
-    """Show slices of training patients beside the synthetic ones of a variant."""
+    """Show slices of training patients beside synthetic slices of a variant."""
     input:
         **SLICES,
         **LAYOUTS,

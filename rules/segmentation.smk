@@ -59,7 +59,7 @@ rule score_segmenter:
 
 
 rule measure_mask_fidelity:
-    """Measure how much of a layout's tumour a segmenter finds; for the floor, of real test slices' tumours."""
+    """Measure how much of a layout's tumour a segmenter finds; the floor is the same on real test slices."""
     input:
         unpack(labelled_files),
         weights=at("evaluation", "segmenter", "real+classical.safetensors"),
@@ -84,7 +84,7 @@ rule measure_mask_fidelity:
 
 
 rule figure_segmentation:
-    """Draw what each arm's segmenter reaches on held-out patients."""
+    """Draw the scores of each arm's segmenter on held-out patients."""
     input:
         metrics=expand(at("evaluation", "segmenter", "{arm}_metrics.parquet"), arm=ARMS),
         patients=expand(at("evaluation", "segmenter", "{arm}_patients.parquet"), arm=ARMS),

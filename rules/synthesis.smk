@@ -86,7 +86,7 @@ rule denoise_slices:
 
 
 rule synthesize_slices:
-    """Let the expert for whole slices draw a batch: the baseline without partitions."""
+    """Let the expert for whole slices draw a batch: the baseline, with a single model."""
     input:
         **WHOLE_EXPERT,
         **EMBEDDINGS,

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Fixtures that several tests share."""
 
 import os
 from pathlib import Path
@@ -39,11 +39,11 @@ def brats_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base in the bundled format with random weights; whoever changes a file of it takes a copy."""
+    """A base in the bundled format with random weights; tests that change a file of it take a copy."""
     return make_tiny_base(tmp_path_factory.mktemp("models") / "base")
 
 
 @pytest.fixture(scope="session")
 def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Stable Diffusion folder with random weights; whoever changes a file of it takes a copy."""
+    """A Stable Diffusion folder with random weights; tests that change a file of it take a copy."""
     return make_tiny_stable_diffusion(tmp_path_factory.mktemp("models") / "stable_diffusion")

@@ -38,7 +38,7 @@ FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)
 
 @pytest.fixture(scope="module")
 def subjects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated patients in the place of real ones."""
+    """Simulated patients in the place of real subjects."""
     folder = tmp_path_factory.mktemp("subjects")
     for patient in phantom_patients(4):
         phantom = simulate_patient(load_anatomy(), torch_generator(5, patient), voxel_size=3.0, tumour_grid=6.0)

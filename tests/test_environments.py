@@ -43,7 +43,7 @@ def direct_dependencies() -> set[str]:
 
 
 def named(environment: str) -> set[str]:
-    """What pyproject.toml names for an environment."""
+    """The packages that pyproject.toml names for an environment."""
     return {canonicalize_name(name) for name in lock.environment_needs(lock.read_project())[environment]}
 
 

@@ -33,7 +33,7 @@ def imported(path: Path) -> set[str]:
 
 
 def modules(checkout: Path) -> dict[str, set[str]]:
-    """What each module of the library imports of it."""
+    """The library's modules that each of its modules imports."""
     library = checkout / "mosaicmr"
     files = [path for path in library.rglob("*.py") if path.name != "__init__.py"]
     return {".".join(path.relative_to(library).with_suffix("").parts): imported(path) for path in files}

@@ -1,4 +1,4 @@
-"""The base that ships: whole, small, in 16-bit, with its curves, and the one that the published figures are of."""
+"""The base that ships: whole, small, in 16-bit, with its curves, and the base of the published figures."""
 
 import hashlib
 import json

@@ -49,7 +49,7 @@ def report(workflow: Workflow, detailed: bool = False) -> None:
 
 
 def explain(workflow: Workflow, jobs: list[Job]) -> Iterator[str]:
-    """Why jobs of one rule would run: the commonest reasons first, with the number of jobs that each holds for."""
+    """Reasons why jobs of one rule would run: the commonest first, with the number of jobs that each holds for."""
     counted: Counter[str] = Counter()
     followed: set[str] = set()
     for job in jobs:
@@ -66,7 +66,7 @@ def explain(workflow: Workflow, jobs: list[Job]) -> Iterator[str]:
 
 
 def unrecorded(workflow: Workflow, jobs: list[Job]) -> Iterator[str]:
-    """How many outputs were not made by this folder's Snakemake, or have lost its record: it takes them as they are."""
+    """The number of outputs without a record of this folder's Snakemake, which takes them as they are."""
     count = sum(
         any(Path(path).exists() and not workflow.persistence.metadata(path) for path in job.output) for job in jobs
     )

@@ -1,4 +1,4 @@
-"""Embed every prompt of the training slices, or of the layouts, once."""
+"""Embed every prompt of the layouts, or of the training slices, once."""
 
 import logging
 

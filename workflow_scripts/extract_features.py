@@ -1,4 +1,4 @@
-"""Measure of every slice once the features that several metrics compare: of networks, textures, steps at borders."""
+"""Measure, once for every slice, the features that several metrics compare."""
 
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.device import choose_device

@@ -1,4 +1,4 @@
-"""Show slices of training patients beside the synthetic ones of a variant."""
+"""Show slices of training patients beside synthetic slices of a variant."""
 
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.figures.grid import choose_pairs, draw_grid

@@ -1,4 +1,4 @@
-"""Draw what each arm's segmenter reaches on held-out patients."""
+"""Draw the scores of each arm's segmenter on held-out patients."""
 
 import pandas as pd
 

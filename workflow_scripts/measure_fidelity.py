@@ -1,4 +1,4 @@
-"""Compare slices with real ones: Fréchet distances, KID, SSIM and seams."""
+"""Compare slices with real slices: Fréchet distances, KID, SSIM and seams."""
 
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.feature_set import load_features

@@ -1,4 +1,4 @@
-"""Measure how much of a layout's tumour a segmenter finds; for the floor, of real test slices' tumours."""
+"""Measure how much of a layout's tumour a segmenter finds; the floor is the same on real test slices."""
 
 from mosaicmr.cohort.selection import TEST
 from mosaicmr.cohort.slice_set import SliceHeader

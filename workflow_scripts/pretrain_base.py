@@ -1,4 +1,4 @@
-"""Simulate slices, train the autoencoder and the U-Net on them, and write the base model (hours on a CPU)."""
+"""Simulate slices, train the bundled base on them, and write it: hours on a CPU, and never part of a run."""
 
 from pathlib import Path
 

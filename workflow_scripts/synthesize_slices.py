@@ -1,4 +1,4 @@
-"""Let the expert for whole slices draw a batch: the baseline without partitions."""
+"""Let the expert for whole slices draw a batch: the baseline, with a single model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How near the base comes to real slices that it redraws from half noise, before and after it is adapted to others."""
+"""Likeness of real slices and their redrawing from half noise, by the base before and after adaptation to others."""
 
 from dataclasses import fields
 from functools import partial

@@ -30,11 +30,11 @@ OF_REAL_SUBJECTS = ("autoencoder_ssim_real", "half_noise_ssim_real")
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much is measured.
+    """Numbers of slices and patients that are measured.
 
     coarse, fine, real: side in pixels, and their size in mm, of the slices that the U-Net is measured on and of the
     phantoms' and real slices that the autoencoder is measured on. patients: in each of the sets of coarse phantoms;
-    fine_patients: in the set of fine ones. slices: the most that a phantom gives; real_slices: a real subject.
+    fine_patients: in the set of fine phantoms. slices: the most that a phantom gives; real_slices: a real subject.
     segmenter_steps: of the segmenter's training. adaptation_seconds: limit of the adaptation to real subjects.
     batch: slices whose sampling is timed, `repeats` times.
     """

@@ -73,7 +73,7 @@ class Bench:
 
     @cached_property
     def second(self) -> Phantoms:
-        """The coarse phantoms that the first ones, and what is drawn for them, are compared with."""
+        """The coarse phantoms with which the first phantoms, and the slices drawn for them, are compared."""
         return self._coarse("second")
 
     @cached_property

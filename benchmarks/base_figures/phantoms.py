@@ -1,4 +1,4 @@
-"""Simulated patients that no base was trained on, and what their slices are conditioned on."""
+"""Simulated patients that no base was trained on, and the conditions of their slices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -102,7 +102,7 @@ def measure_facts(phantoms: Phantoms, scale: LookScale) -> list[SliceFacts]:
 
 
 def measure_looks(phantoms: Phantoms, images: np.ndarray, scale: LookScale) -> list[tuple[Look, ...]]:
-    """How the phantoms' tumours look in `images` float [n, 4, H, W], their own or those drawn for their layouts."""
+    """The looks of the phantoms' tumours in `images` float [n, 4, H, W], their own or those drawn for their layouts."""
     return [
         scale.describe(measure_regions(image, labels, MODALITIES, phantoms.pixel_size))
         for image, labels in zip(images, phantoms.labels, strict=True)

@@ -1,4 +1,4 @@
-"""Contact sheets: what the figures are about, to be looked at. Slices are evenly spread, so nobody picked the best."""
+"""Contact sheets, which show the slices behind the figures. Slices are evenly spread, so nobody picked the best."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whether the prompt decides how a tumour looks: is the third of brightness that is asked for the one that is drawn?"""
+"""The prompt's effect on a tumour's look: how often the base draws the third of brightness that is asked for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -83,7 +83,7 @@ def draw(bench: Bench, facts: Sequence[SliceFacts], looks: Sequence[tuple[Look, 
 
 
 def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tuple[Look, ...]]) -> float | None:
-    """How often the base's reader finds the asked brightness in the prompt; None for a base without one."""
+    """How often the base's reader finds the asked brightness in the prompt; None for a base without a reader."""
     unet = bench.denoiser.unet
     if not isinstance(unet, RegionalUNet):
         return None
@@ -126,7 +126,7 @@ def hits(answers: pd.DataFrame) -> np.ndarray:
 
 
 def texture_accuracy(answers: pd.DataFrame) -> float:
-    """How often the texture was drawn that was asked for."""
+    """How often the base draws the texture that is asked for."""
     return float((answers["asked_texture"] == answers["found_texture"]).mean())
 
 
@@ -146,7 +146,7 @@ def by_asked_level(answers: pd.DataFrame) -> dict[str, dict[str, float]]:
 def changed_word_sheet(bench: Bench):
     """One layout from one noise under prompts that differ in one word: a row for each brightness of each of CHANGED.
 
-    The slice is the one with most of the rarer of the two classes; all its other looks are its own.
+    Of all slices it takes that with most of the rarer of the two classes; all other looks are the slice's own.
     """
     areas = [[int((labels == tumour.value).sum()) for tumour, _ in CHANGED] for labels in bench.first.labels]
     chosen = int(np.argmax(np.min(areas, axis=1)))

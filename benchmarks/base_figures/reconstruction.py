@@ -1,4 +1,4 @@
-"""How well the autoencoder reconstructs slices that it was not trained on."""
+"""Quality of the autoencoder's reconstructions of slices that it was not trained on."""
 
 from functools import partial
 

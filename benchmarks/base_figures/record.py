@@ -1,4 +1,4 @@
-"""A figure, what was asked of it, and the JSON file that keeps the figures of one base with where they were made."""
+"""A figure, its target, and the JSON file that keeps the figures of one base with where they were made."""
 
 import hashlib
 import math
@@ -40,7 +40,7 @@ class Figure:
 
 
 def describe(figure: Figure, target: Target | None, seconds: float, quick: bool) -> dict[str, Any]:
-    """A figure as JSON. A quick one has met no target: its few slices say nothing but that the command works."""
+    """A figure as JSON. A quick figure has met no target: its few slices only show that the command works."""
     judged = target is not None and not quick and math.isfinite(figure.value)
     wanted = None if target is None else {"at_most" if target.at_most else "at_least": target.value}
     return rounded(

@@ -52,7 +52,7 @@ class Request:
 def run(request: Request) -> str:
     """Measure, write each figure into the JSON file as soon as it is there, and return all of that file as a table.
 
-    Raises InputError for a base that is not a bundled one, a missing folder of real subjects, or a file of other
+    Raises InputError for a base that is not bundled, a missing folder of real subjects, or a file of other
     figures.
     """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

@@ -1,1 +1,1 @@
-"""From scans on disk to normalised axial slices, split by patient."""
+"""Scans on disk to checked, split, cut and normalised axial slices."""

@@ -1,4 +1,4 @@
-"""Slices on disk that know what they are: a header says what all have in common, a table beside the file what each is.
+"""Slices on disk that describe themselves, by a header for the whole file and a table with a row for each slice.
 
 A set of slices is one safetensors file with its table, `0001.parquet` beside `0001.safetensors`, and perhaps further
 files with other arrays of the same slices: their domain maps, or the images drawn for layouts.
@@ -22,7 +22,7 @@ PIECE = 64  # slices
 
 @dataclass(frozen=True)
 class SliceHeader:
-    """What all slices of a file have in common.
+    """The properties that all slices of a file share.
 
     modalities: of the channels of the images, in order. pixel_size: mm. label_scheme: a name in LABEL_SCHEMES. domains:
     names of the domains by rising id, from id 1 on; empty in a file without a domain map.
@@ -45,7 +45,7 @@ class SliceHeader:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read the header of a safetensors file. Raises InputError if the file is not one of slices."""
+        """Read the header of a safetensors file. Raises InputError if it is no file of slices."""
         found = load_metadata(path)
         missing = [name for name in ("modalities", "pixel_size", "label_scheme") if name not in found]
         if missing:
@@ -64,10 +64,10 @@ class SliceSet:
     """n slices; row 0 of a picture is anterior, column 0 the patient's right.
 
     table: a row a slice, in the order of the arrays, with `slice` (its name), `patient` (of a layout: of its source),
-    `row` and `height` (0 inferior to 1 superior), and whatever else is known.
+    `row` and `height` (0 inferior to 1 superior), and more columns.
     arrays: images float16 [n, M, H, W] in [0, 1], 0 outside the brain; labels uint8 [n, H, W], tumour classes; brain
-    uint8 [n, H, W]; domains uint8 [n, H, W], domain ids; source float16 [n, M, H, W], the aligned slices that layouts
-    began as. A set has those that its files have.
+    uint8 [n, H, W]; domains uint8 [n, H, W], domain ids; source float16 [n, M, H, W], the aligned slices from
+    which layouts were made. A set has the arrays of its files.
     """
 
     header: SliceHeader
@@ -78,8 +78,8 @@ class SliceSet:
     def open(cls, path: str | Path, *more: str | Path) -> Self:
         """Open a file with its table, and files with more arrays of the same slices.
 
-        Arrays are mapped: only what is looked at is read. Raises InputError if a file is not one of slices, if headers
-        contradict one another, or if a file has another number of slices than the table.
+        Arrays are mapped into memory: only the parts in use are read. Raises InputError if a file holds no slices, if
+        headers contradict each other, or if a file has another number of slices than the table.
         """
         header, arrays = SliceHeader.read(path), load_arrays(path)
         for file in more:
@@ -104,7 +104,7 @@ class SliceSet:
 
     @classmethod
     def join(cls, sets: Iterable[Self]) -> Self:
-        """Several sets of the same arrays, at least one, as one in memory."""
+        """Join sets of the same arrays, at least one, into a single set in memory."""
         sets = list(sets)
         arrays = {name: np.concatenate([one.arrays[name] for one in sets]) for name in sets[0].arrays}
         return cls(sets[0].header, pd.concat([one.table for one in sets], ignore_index=True), arrays)
@@ -145,7 +145,7 @@ class SliceSet:
 
     @property
     def source(self) -> np.ndarray:
-        """float16 [n, M, H, W] in [0, 1], the slices that layouts began as."""
+        """float16 [n, M, H, W] in [0, 1], the slices from which layouts were made."""
         return self._array("source")
 
     def keep(self, wanted: np.ndarray) -> Self:

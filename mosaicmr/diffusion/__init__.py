@@ -1,1 +1,1 @@
-"""Base model, latents, prompts' embeddings and one fine-tuned expert per domain."""
+"""Networks that encode slices, embed prompts, predict and sample; nothing here trains."""

@@ -1,6 +1,6 @@
-"""The adapted base on disk: a U-Net for one cohort's modalities, and facts that tell whose it is.
+"""The adapted base on disk: a U-Net for one cohort's modalities, and facts on its origin.
 
-Autoencoder, text encoder and noise schedule stay those of the base model that it was made from.
+Autoencoder, text encoder and noise schedule stay those of the base model from which it was made.
 """
 
 import json
@@ -24,8 +24,8 @@ def save_adapted(
 ) -> None:
     """Write an adapted U-Net in float16, the same bytes for the same weights, and then adapted.json.
 
-    base: the base model's name. modalities: those of its channels, in order. facts: more to record. The adapted base is
-    called by the base's name and the first digits of the SHA-256 of its own weights.
+    base: the base model's name. modalities: those of its channels, in order. facts: further entries. The adapted base
+    is called by the base's name and the first digits of the SHA-256 of its own weights.
     """
     folder = Path(folder)
     weights = {name: value.half().cpu().numpy() for name, value in unet.state_dict().items()}
@@ -40,7 +40,7 @@ def save_adapted(
 
 
 def load_adapted_facts(folder: str | Path, modalities: Sequence[str] | None = None) -> dict[str, Any]:
-    """The content of adapted.json, after the SHA-256 of every file of the adapted base was verified.
+    """Read adapted.json, and verify the SHA-256 of every file of the adapted base.
 
     Raises InputError if a file is missing or differs, or if the adapted base is for other `modalities` (None: any).
     """

@@ -1,4 +1,4 @@
-"""What an expert adds to the base U-Net: PEFT's LoRA and the trained first and last convolution, or all weights.
+"""Weights of an expert: PEFT's LoRA with the trained first and last convolution of the U-Net, or all weights.
 
 LoRA (Hu et al. 2022, eq. 3) on every linear layer and inner convolution: W x + B A x, where B starts at zero, so that
 an untrained expert is the base model. The ends of the U-Net are trained whole, because their channels depend on the
@@ -47,8 +47,8 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     """Write adapter_model.safetensors and adapter_config.json (as PEFT does), the same bytes for the same weights.
 
-    base: the name of the U-Net that it was trained on (`Base.unet_name`). All weights of a 'full' expert are written
-    in float16.
+    base: the name of the U-Net that the expert was trained on (`Base.unet_name`). All weights of a 'full' expert are
+    written in float16.
     """
     folder = Path(folder)
     if isinstance(model, PeftModel):

@@ -1,4 +1,4 @@
-"""The base model: codec, noise schedule, text encoder and U-Net, whichever kind of model they come from."""
+"""The base model, of whatever kind: codec, noise schedule, text encoder and U-Net."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,12 +81,12 @@ class Base:
 
     @property
     def unet_name(self) -> str:
-        """The U-Net's name in outputs, so that an expert of one U-Net is not taken for that of another."""
+        """The U-Net's name in outputs; an expert carries it, and is refused on any other U-Net."""
         return self.adapted_facts["name"] if self.adapted_facts else self.name
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype that matrix products of inference are computed in."""
+        """The dtype of matrix products in inference."""
         return choose_dtype(self.precision, self.device)
 
     @cached_property
@@ -123,7 +123,7 @@ class Base:
     def load_unet(self) -> UNet2DConditionModel:
         """A U-Net to train, read anew: in float32, on the CPU, for the base's modalities in their order and a layout.
 
-        Raises InputError if there is no modality, or if one is unknown to the bundled base.
+        Raises InputError if there is no modality, or if the bundled base does not know a modality.
         """
         if self.adapted is not None:
             return _load_unet(self.adapted)

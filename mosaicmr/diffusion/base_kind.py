@@ -1,4 +1,4 @@
-"""What kind of base model is meant: a folder of which kind, or a hub id and where it will lie; loads nothing."""
+"""Kinds of base model: a bundled base, a Stable Diffusion folder, or a hub id with its place on disk; loads nothing."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 from mosaicmr.errors import InputError
 
 ORIGIN = "origin.json"  # in the folder of a fetched model: its hub id, commit and checksums
-FACTS = "mosaicmr.json"  # by which the folder of a bundled base is known
-INDEX = "model_index.json"  # by which one that diffusers saved is known
+FACTS = "mosaicmr.json"  # marks the folder of a bundled base
+INDEX = "model_index.json"  # marks a folder that diffusers saved
 EXPECTED = (
     "a bundled base (a folder with mosaicmr.json), a Stable Diffusion folder saved by diffusers (with "
     "model_index.json) or a hub id owner/name"
@@ -18,9 +18,9 @@ _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 
 
 def is_hub_id(model: str | Path) -> bool:
-    """Whether `model` has the form of a hub id, owner/name, and is neither a folder nor meant to be one.
+    """Whether `model` is a hub id: it has the form owner/name, and neither it nor its parent is a folder.
 
-    'models/base' has that form too; where models/ exists, it is a folder gone astray and no reason to go online.
+    'models/base' has that form too. Where models/ exists, a folder is missing there, which is no reason to go online.
     """
     folder = Path(model)
     return not folder.is_dir() and not folder.parent.is_dir() and bool(_HUB_ID.fullmatch(str(model)))
@@ -48,7 +48,7 @@ def is_bundled(model: str | Path) -> bool:
 
 
 def snapshot_folder(base: Mapping[str, Any]) -> str | None:
-    """Where the files of a base model from the hub lie, below results/: models/<owner>--<name>/<commit>.
+    """The folder, below results/, of a base model from the hub: models/<owner>--<name>/<commit>.
 
     base: `base` of the configuration. Returns None where base.model is a folder. Raises InputError if base.model is a
     hub id and base.revision names no commit: the same configuration could then mean other weights tomorrow.

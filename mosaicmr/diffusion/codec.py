@@ -1,4 +1,4 @@
-"""Slices to latents and back: one autoencoder that sees each modality alone, whichever modalities a cohort has."""
+"""Slices to latents and back: an autoencoder that sees one modality at a time, and so fits any set of modalities."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ BACKGROUND_CEILING = 0.02  # decoded values below it are background: no tissue o
 
 @dataclass(frozen=True)
 class Codec:
-    """A diffusers AutoencoderKL with what turns slices into its inputs.
+    """A diffusers AutoencoderKL, and the steps that turn slices into its inputs.
 
     unshuffle: side of the pixel blocks folded into channels before encoding (1 for none); colours: channels that a
     grey image is repeated to (3 for Stable Diffusion); mean, std: float [channels], so that normalised latents have
-    about zero mean and, over all channels, unit variance; transform: what the autoencoder's latents and slices are
-    added to, None for nothing.
+    about zero mean and, over all channels, unit variance; transform: the linear transform that the autoencoder corrects
+    in latents and slices, None for a codec without it.
     """
 
     autoencoder: AutoencoderKL
@@ -62,7 +62,7 @@ class Codec:
 
     @property
     def device(self) -> torch.device:
-        """Where the autoencoder's weights are."""
+        """The device of the autoencoder's weights."""
         return self.autoencoder.device
 
     @torch.no_grad()

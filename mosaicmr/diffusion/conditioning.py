@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mosaicmr.cohort.labels import TUMOUR_CLASSES
 
 MAPS = len(TUMOUR_CLASSES) + 2
-FOLD = 2  # the layout is kept at twice the latents' resolution, folded into channels: small rims survive
+FOLD = 2  # layouts keep twice the latents' resolution, folded into channels, so that thin rims survive
 LAYOUT_CHANNELS = MAPS * FOLD**2
 
 
@@ -27,7 +27,7 @@ def encode_layout(
     side over latent side. Returns float32 [n, LAYOUT_CHANNELS, h, w] in [0, 1], at the resolution of the latents: the
     fraction of each folded pixel that each tumour class and healthy tissue covers, and the mean rank (k - 1/2) / K of
     its healthy tissue.
-    An all-zero layout stands for "no layout given" in classifier-free guidance.
+    In classifier-free guidance, an all-zero layout means that no layout was given.
     """
     domains = torch.as_tensor(domains).long()
     maps = torch.zeros(domains.shape[0], MAPS, *domains.shape[1:])

@@ -16,7 +16,7 @@ from mosaicmr.diffusion.unet import predict
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A frozen U-Net, the device it is on, and the dtype that matrix products are computed in."""
+    """A frozen U-Net with its device and the dtype of its matrix products."""
 
     unet: UNet2DConditionModel
     device: torch.device
@@ -30,7 +30,7 @@ class Denoiser:
         expert is missing or was trained on another base or other modalities.
         """
         unet = base.unet
-        # A deep copy costs less than reading the base again, and an expert would change the base for the next.
+        # Merging changes a U-Net. A deep copy costs less than reading the base again for the next expert.
         if expert is not None or base.device.type != "cpu":
             unet = copy.deepcopy(unet)
         if expert is not None:
@@ -39,7 +39,7 @@ class Denoiser:
 
     @torch.inference_mode()
     def __call__(self, latents: Tensor, timesteps: Tensor, embeddings: Tensor, mask: Tensor, layout: Tensor) -> Tensor:
-        """The prediction (noise or velocity, as the model's schedule says) float32 [n, C, h, w], where `latents` is.
+        """Predict noise or velocity, as the model's schedule says: float32 [n, C, h, w], on the device of `latents`.
 
         latents: float [n, C, h, w]; timesteps: int64 [n]; embeddings: float [n, L, D]; mask: [n, L], nonzero on tokens;
         layout: float [n, 24, h, w]. They are brought to the model's device.

@@ -1,4 +1,4 @@
-"""Fetching the files of a base model from the Hugging Face hub: once, whole, pinned, and no more of them than are read.
+"""Fetch a base model from the Hugging Face hub: once, at a pinned commit, and only the files that are read.
 
 A published Stable Diffusion has the same weights several times over: in full and half precision, with and without the
 moving average, as safetensors and as pickles. Only one copy is fetched, and never a pickle.
@@ -27,9 +27,10 @@ SETTINGS = ("scheduler", "tokenizer")  # parts without weights
 
 
 def fetch_snapshot(model: str, revision: str, folder: str | Path) -> None:
-    """Fetch what is read of the Stable Diffusion model `model` (owner/name) at the commit `revision` into `folder`.
+    """Fetch the Stable Diffusion model `model` (owner/name) at the commit `revision` into `folder`.
 
-    The folder appears when all of it is there and its checksums fit; a fetch that was cut off goes on where it stopped.
+    The folder appears only when all files are there and their checksums fit. An interrupted fetch goes on where it
+    stopped.
     A token for models behind a licence is taken from HF_TOKEN or from `hf auth login`. Raises InputError if the hub
     cannot be reached, does not have that model or commit, or has no safetensors of a part.
     """
@@ -53,14 +54,14 @@ def fetch_snapshot(model: str, revision: str, folder: str | Path) -> None:
     shutil.rmtree(partial / ".cache", ignore_errors=True)  # the hub library's notes for going on
     save_json(partial / ORIGIN, {"model": model, "revision": revision, "sha256": checksums})
     folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)  # what is left of one whose record was deleted
+    shutil.rmtree(folder, ignore_errors=True)  # the rest of a model whose record was deleted
     os.replace(partial, folder)
 
 
 def files_to_fetch(names: Iterable[str]) -> list[str]:
-    """Of all files of a Stable Diffusion model, those that are read, sorted.
+    """Choose, from all files of a Stable Diffusion model, those that are read; sorted.
 
-    Weights are taken in full precision where they were published so, else in half. Raises InputError if a part is
+    Weights are taken in full precision where it was published, else in half precision. Raises InputError if a part is
     missing or has no safetensors.
     """
     names = sorted(names)

@@ -1,7 +1,7 @@
-"""Reads in a prompt's states how each tumour class looks in each modality.
+"""A small network that reads, in a prompt's states, how each tumour class looks in each modality.
 
-A phrase such as 'T2 bright homogeneous' belongs to the class named some words before it, and the states that a general
-text encoder gives its words tell that only faintly. One layer of attention that knows distances finds the name.
+A phrase such as 'T2 bright homogeneous' belongs to the class named some words before it. The states that a general text
+encoder gives to its words show this only faintly. One layer of attention that knows distances finds the name.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ QUESTIONS = 2  # of brightness and of texture
 SIZES = (
     1 + len(SHADES),
     1 + len(TEXTURES),
-)  # of the answers to each question, which may have been left open
+)  # number of answers to each question; the first is that nothing was said
 ANSWERS = sum(SIZES)
-UNSAID = (0, SIZES[0])  # their places among the answers
+UNSAID = (0, SIZES[0])  # the places of these first answers
 SURELY = 10.0  # a logit
 FEATURES = 64
-SLOPES = (0.5, 0.1, 0.02, 0.0)  # of each head's attention, a token of distance
+SLOPES = (0.5, 0.1, 0.02, 0.0)  # by which each head's attention falls with a token of distance
 MASKED = -1e9  # a score
 
 
 class LookReader(nn.Module):
-    """From the states of a prompt to what it says of T = 4 tumour classes in M modalities.
+    """Find, in the states of a prompt, its words on T = 4 tumour classes in M modalities.
 
-    All weights are buffers, so that whatever trains a U-Net leaves its reader as it is (`prompt_reader` trains one); at
-    first it finds that nothing was said. The attention falls with the distance of two tokens (Press et al., ICLR 2022,
-    section 3, in both directions).
+    All weights are buffers, so that the training of a U-Net leaves its reader as it is (`pretraining.prompt_reader`
+    trains a reader). A new reader answers that nothing was said. The attention falls with the distance of two tokens
+    (Press et al., ICLR 2022, section 3, in both directions).
     width: D of the text encoder's states.
     """
 

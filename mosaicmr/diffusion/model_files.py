@@ -1,6 +1,6 @@
-"""Where a base model's parts come from: the bundled folder, a Stable Diffusion folder, or a Hugging Face hub id.
+"""Reading of a base model's parts, from the bundled folder, a Stable Diffusion folder or a Hugging Face hub id.
 
-A bundled folder is known by its mosaicmr.json, which also lists the SHA-256 of every file. Weights are read from
+A bundled folder has a mosaicmr.json, which also lists the SHA-256 of every file. Weights are read from
 safetensors only, from a folder without asking the network, and never by running code that came with a model.
 """
 
@@ -37,7 +37,7 @@ Part = TypeVar("Part")
 
 
 def load_facts(folder: str | Path) -> dict[str, Any]:
-    """The content of mosaicmr.json, after its own SHA-256 and that of every file of the bundled base were verified.
+    """Read mosaicmr.json, and verify its own SHA-256 and that of every file of the bundled base.
 
     Raises InputError if the JSON lacks a key or was changed, or if a file is missing, differs, or is not listed.
     """
@@ -57,8 +57,10 @@ def load_facts(folder: str | Path) -> dict[str, Any]:
 
 
 def seal_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a bundled base with a SHA-256 of all others: what a latent means is as little to be changed
-    unnoticed as the weights."""
+    """Add to the facts of a bundled base a SHA-256 of all others.
+
+    A change of the meaning of latents must be noticed as surely as a change of the weights.
+    """
     others = {key: value for key, value in facts.items() if key != SEAL}
     return others | {SEAL: digest_of(others)}
 
@@ -85,8 +87,8 @@ def verify_files(folder: Path, listed_in: str, digests: Mapping[str, str], remed
 def load_part(load: Callable[..., Part], model: str | Path, subfolder: str, **options: Any) -> Part:
     """Call a `from_pretrained` on one subfolder of a model; a folder is read without asking the network.
 
-    Where weights were published in half precision only, those are read. Raises InputError if the part is not there or
-    cannot be read.
+    Weights that were published in half precision only are read so. Raises InputError if the part is not there or cannot
+    be read.
     """
     options |= {"subfolder": subfolder, "local_files_only": Path(model).is_dir()}
     attempts = [{}, {"variant": "fp16"}] if options.get("use_safetensors") else [{}]

@@ -1,4 +1,4 @@
-"""The linear patch transform that the bundled autoencoder is a correction of."""
+"""The linear patch transform that the bundled autoencoder corrects."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class PatchTransform:
 
     @classmethod
     def from_components(cls, components: list[list[float]], deviations: list[float]) -> "PatchTransform":
-        """The transform of numbers as they stand in a JSON file."""
+        """Make a transform from the numbers of a JSON file."""
         return cls(torch.tensor(components, dtype=torch.float32), torch.tensor(deviations, dtype=torch.float32))
 
     @property

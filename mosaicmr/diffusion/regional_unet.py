@@ -1,10 +1,10 @@
-"""The bundled base's U-Net, to whose pixels of a tumour class goes what the prompt says of that class.
+"""The bundled base's U-Net, which receives the prompt's words on a tumour class at the pixels of that class.
 
-Attention and a mean state leave it to the network to find out which words belong to which pixels and modality; after
-the hours of training that a CPU affords, it had not (benchmarks/README.md, "Words and pixels"). So a small frozen
-reader finds the words of each class and modality in the prompt's states (mosaicmr.pretraining.prompt_reader trains it),
-and they are laid over the class's pixels as further channels of the input: text that acts where it applies, as in
-SpaText (Avrahami et al., CVPR 2023).
+Attention and a mean state leave it to the network to learn which words belong to which pixels and modality. After hours
+of training on a CPU it had not learnt this (benchmarks/README.md, "Words and pixels"). So a small frozen reader finds
+the words of each class and modality in the prompt's states (mosaicmr.pretraining.prompt_reader trains it). They are
+laid over the class's pixels as further channels of the input, so that text acts where it applies, as in SpaText
+(Avrahami et al., CVPR 2023).
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ GAIN = 3.0  # of the channels, so that an optimiser with normalised steps learns
 class RegionalUNet(UNet2DConditionModel):
     """A UNet2DConditionModel with attention to the prompt, its mean state beside the timestep, and its looks on pixels.
 
-    The sample is the noisy latents of `modalities` modalities and the 24 channels of the layout; `in_channels` counts
-    the 5 channels a modality of the looks too, which the network adds itself. `reader` reads the prompts; until one was
-    trained, it finds that nothing was said.
+    The sample is the noisy latents of `modalities` modalities and the 24 channels of the layout. `in_channels` counts
+    also the looks' 5 channels for each modality, which the network adds itself. `reader` reads the prompts; before its
+    training it finds that nothing was said.
     """
 
     @register_to_config
@@ -82,8 +82,10 @@ class RegionalUNet(UNet2DConditionModel):
         )
 
     def keep_modalities(self, kept: Sequence[int]) -> None:
-        """Leave only these modalities' answers to the reader, in this order; changes the network's own configuration,
-        but not its convolutions."""
+        """Leave only these modalities' answers to the reader, in this order.
+
+        Changes the network's own configuration, but not its convolutions.
+        """
         self.reader.keep_modalities(kept)
         self.register_to_config(modalities=len(kept))
 

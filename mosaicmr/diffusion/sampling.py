@@ -17,13 +17,13 @@ from mosaicmr.seeds import torch_generator
 
 Predictor = Callable[[Tensor, int], Tensor]
 
-# The share of the guided prediction that is brought back to the spread of the unguided one: 0.7 is the value that
-# Lin et al. (2024) recommend for schedules that end in pure noise, where guidance otherwise overexposes.
+# The share of the guided prediction that is brought back to the spread of the unguided prediction. Lin et al. (2024)
+# recommend 0.7 for schedules that end in pure noise, where guidance otherwise overexposes.
 GUIDANCE_RESCALE = 0.7
 
 
 class Condition(NamedTuple):
-    """What a denoiser is told about n samples, in the order of its arguments.
+    """Conditions of n samples, in the order of a denoiser's arguments.
 
     embeddings: [n, L, D] token states of the prompts. mask: [n, L], nonzero on tokens. layout: float32 [n, 24, h, w].
     """
@@ -75,7 +75,7 @@ def guide(denoiser, condition: Condition, unconditional: Condition, scale: float
     """Classifier-free guidance (Ho & Salimans 2022, eq. 6, with scale = 1 + w), and its rescaling (see `match_spread`).
 
     denoiser: takes latents [n, C, h, w], timesteps int64 [n] and the parts of a condition, and returns the prediction.
-    unconditional: what "nothing asked for" looks like: the empty prompt and a zero layout.
+    unconditional: the condition that asks for nothing: the empty prompt and a zero layout.
     A scale of 1 is the conditional prediction itself and costs one evaluation instead of two.
     """
 
@@ -92,9 +92,9 @@ def guide(denoiser, condition: Condition, unconditional: Condition, scale: float
 
 
 def match_spread(guided: Tensor, conditional: Tensor, rescale: float) -> Tensor:
-    """Bring the standard deviation of each guided sample back to the conditional one's (Lin et al. 2024, eq. 15-16).
+    """Bring the spread of each guided sample back to that of the conditional sample (Lin et al. 2024, eq. 15-16).
 
-    rescale: 0 leaves `guided` as it is, 1 matches fully.
+    rescale: 0 leaves `guided` as it is, 1 matches the standard deviations fully.
     """
     axes = tuple(range(1, guided.ndim))
     ratio = conditional.std(axes, keepdim=True) / guided.std(axes, keepdim=True).clamp_min(1e-6)
@@ -102,9 +102,9 @@ def match_spread(guided: Tensor, conditional: Tensor, rescale: float) -> Tensor:
 
 
 def blend(parts: Sequence[tuple[Tensor, Predictor, Tensor]]) -> Predictor:
-    """One predictor out of several that act on the same latents (MultiDiffusion, Bar-Tal et al. 2023, eq. 5).
+    """Blend several predictors that act on the same latents (MultiDiffusion, Bar-Tal et al. 2023, eq. 5).
 
-    parts: for each predictor the samples it acts on, int64 [k]; itself; and its weights, float32 [k, h, w], which add
+    parts: the samples that a predictor acts on, int64 [k]; the predictor; and its weights, float32 [k, h, w], which add
     up to 1 over the predictors at every position. A weighted mean of predictions at one noise level is the prediction
     of the weighted mean of clean latents, for noise and for velocity alike.
     """

@@ -124,7 +124,7 @@ def embed_in_batches(
 
 
 def unique_prompts(tables: Iterable[pd.DataFrame]) -> list[str]:
-    """The different prompts, sorted, in the columns `prompt` or `prompt_<domain>` of some tables; empty is none."""
+    """The different prompts, sorted, in the columns `prompt` or `prompt_<domain>` of some tables, without ''."""
     prompts: set[str] = set()
     for table in tables:
         for column in table.columns:

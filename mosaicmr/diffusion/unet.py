@@ -1,4 +1,4 @@
-"""Fitting a pretrained U-Net to a cohort's modalities, and calling it.
+"""Fit a pretrained U-Net to a cohort's modalities, and call it.
 
 The U-Net's input is the noisy latents of the modalities, one block of channels after the other, then the layout; its
 output is the prediction for those latents.
@@ -22,11 +22,10 @@ def select_modalities(
 ) -> UNet2DConditionModel:
     """Keep the channels of the wanted modalities (in that order) and of the layout; changes and returns `unet`.
 
-    A RegionalUNet keeps the channels of their looks, and its reader their answers, too.
-    known: the modalities of the U-Net in the order of its channels, `channels` latent channels each. In pretraining an
-    absent modality has all-zero latents, so leaving its channels out computes the same, for prompts that say nothing of
-    it. Raises InputError if a wanted
-    modality is not known.
+    A RegionalUNet keeps the channels of their looks too, and its reader their answers. In pretraining an absent
+    modality has all-zero latents, so leaving its channels out computes the same, for prompts that say nothing of it.
+    known: the modalities of the U-Net in the order of its channels, `channels` latent channels each. Raises InputError
+    if a wanted modality is not known.
     """
     for modality in wanted:
         if modality not in known:
@@ -92,11 +91,11 @@ def _convolution(like: nn.Conv2d, weight: Tensor, bias: Tensor) -> nn.Conv2d:
 
 
 def choose_attention(unet: UNet2DConditionModel, device: torch.device, dtype: torch.dtype) -> None:
-    """Take the attention that trains fastest; it computes the same.
+    """Choose the attention that trains fastest; the choice changes nothing else.
 
     On a CPU in bfloat16, the gradient of PyTorch's fused attention alone costs as much as all else in a training step,
-    and plain matrix products halve the step's time. In float32, on a GPU and in inference fused attention is the faster
-    one.
+    and plain matrix products halve the step's time. In float32, on a GPU and in inference, fused attention is
+    faster.
     """
     if device.type == "cpu" and dtype == torch.bfloat16:
         unet.set_attn_processor(AttnProcessor())
@@ -110,7 +109,7 @@ def predict(
     latents: [n, C, h, w]; timesteps: int64 [n]; embeddings: [n, L, D]; mask: [n, L], nonzero on tokens; layout:
     [n, 24, h, w], all zeros for none.
     """
-    # Room for longer prompts that none of these is: without it, short prompts cost and give what they always did.
+    # Embeddings have room for longer prompts. Without it, short prompts cost and give the same, whatever that room is.
     longest = int(mask.any(0).nonzero().max()) + 1
     embeddings, mask = embeddings[:, :longest], mask[:, :longest]
     pooled = pool_prompt(embeddings, mask).to(latents.dtype) if unet.config.class_embed_type else None

@@ -1,1 +1,1 @@
-"""Fidelity, radiomics, memorisation, mask fidelity and usefulness, with intervals over patients."""
+"""Metrics of synthetic slices, their intervals over patients, and the summary of a run."""

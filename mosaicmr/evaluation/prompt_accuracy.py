@@ -39,7 +39,7 @@ def compare_looks(batches: Iterable[SliceSet], scale: LookScale) -> pd.DataFrame
 
 
 def _pairs(asked: Sequence[Look], measured: Sequence[Look]) -> list[tuple[Look, Look]]:
-    """Each asked look with the measured one; both are of the same label map, so each has its partner."""
+    """Each asked look with the measured look; both are of the same label map, so each has its partner."""
     found = {(look.tumour_class, look.modality): look for look in measured}
     return [(look, found[look.tumour_class, look.modality]) for look in asked]
 

@@ -39,7 +39,7 @@ def count_pieces(sets: Iterable[SliceSet]) -> int:
 def pick_slices(table: pd.DataFrame, limit: int, seed: int) -> np.ndarray:
     """Positions (sorted, int) of at most `limit` rows of `table`, spread evenly over the patients.
 
-    Each patient's slices are shuffled and taken in turns, so that a patient gives two more than another only where the
+    The shuffled slices of the patients are taken in turns, so that a patient gives two more than another only where the
     other has no more.
     """
     order = numpy_generator(seed, "pick slices").permutation(len(table))

@@ -1,4 +1,4 @@
-"""Slices of training patients beside synthetic ones: the first figure that a reader looks at."""
+"""Slices of training patients beside synthetic slices: the first figure that a reader looks at."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
 PANEL = 0.95  # inches
 PAIRS = 6
-# A phantom's patients are no real ones, so a figure of them must not say so.
+# A phantom's patients are not real, so a figure of them must not call them so.
 ORIGINS = {"phantom": "Simulated", "brats": "Real"}
 
 
 def spread(total: int, count: int) -> list[int]:
-    """At most `count` of the numbers 0 to total - 1, evenly spread, always the same ones: nobody picked the best."""
+    """At most `count` of the numbers 0 to total - 1, evenly spread and always the same: nobody picked the best."""
     return sorted({round(position) for position in np.linspace(0, total - 1, min(count, total))}) if total else []
 
 
@@ -32,7 +32,7 @@ def choose_pairs(
     """Choose at most `count` synthetic slices, evenly spread over a run, and the patient's slice behind each layout.
 
     real: images, labels and brain of the shards. synthetic: the layouts of the batches with the images drawn for them.
-    Returns the patients' slices and the synthetic ones, in the same order. Only the chosen slices are read whole.
+    Returns the patients' slices and the synthetic slices, in the same order. Only the chosen slices are read whole.
     """
     places = [(batch, row) for batch, one in enumerate(synthetic) for row in range(len(one))]
     chosen = [places[index] for index in spread(len(places), count)]

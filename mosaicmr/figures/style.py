@@ -67,7 +67,7 @@ def domain_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def subset_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each subset of slices: real ones and the floor are grey, each variant has its own."""
+    """A colour for each subset of slices: real slices and the floor are grey, each variant has its own."""
     variants = [name for name in names if name not in ("real", "floor")]
     palette = [ORANGE, BLUE, GREEN, PURPLE, SKY, VERMILION, YELLOW, BLACK]
     colours = {name: palette[index % len(palette)] for index, name in enumerate(variants)}

@@ -1,1 +1,1 @@
-"""Watching a run: the progress of each training, its events for TensorBoard, and why jobs failed."""
+"""Reports of a run on itself: journals of trainings, causes of failures."""

@@ -177,7 +177,7 @@ def mark_failed(jobs: Iterable[Job], folder: str | Path) -> None:
             continue
         if not isinstance(record, dict):
             continue
-        if record.get("state") == "done":  # of a training before this one, which failed before it began
+        if record.get("state") == "done":  # of an earlier training: this training failed before it began
             record = {"name": record.get("name"), "step": 0, "steps": record.get("steps")}
         if record.get("state") != "failed":
             save_json(path, {**record, "state": "failed", "message": cause_of(job)})

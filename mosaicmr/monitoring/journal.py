@@ -109,7 +109,7 @@ class Journal:
     def _open_events(self) -> None:
         for path in self.events.glob(f"{EVENTS}.*"):
             if not self.first:
-                path.unlink()  # of another training: its curve would be drawn into this one's
+                path.unlink()  # of another training: its curve would be drawn into this curve
             elif path.name.split(".")[3] > FIRST_ATTEMPT:
                 # TensorBoard reads in the order of names, which begin with the time on the node that wrote them; that
                 # of this node may be behind, or the same second.

@@ -1,1 +1,1 @@
-"""Tumour labels and a grayscale-adapted Voronoi tessellation of the healthy brain."""
+"""A slice to its domains: tumour labels, and a grayscale-adapted Voronoi tessellation of the healthy brain."""

@@ -72,7 +72,7 @@ def _merge_small(area: np.ndarray, total: np.ndarray, neighbours: list[set[int]]
 
 
 def _attach_islands(cells: np.ndarray, min_pixels: float) -> np.ndarray:
-    """Give every cell that is still too small to the cell of the nearest pixel of a large one."""
+    """Give every cell that is still too small to the cell of the nearest pixel of a large cell."""
     area = np.bincount(cells.ravel())
     large = area >= min_pixels
     large[0] = False

@@ -1,1 +1,1 @@
-"""The bundled base model, trained on simulated slices alone."""
+"""The bundled base model, from simulated slices alone."""

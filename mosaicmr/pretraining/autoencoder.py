@@ -69,12 +69,12 @@ def train_autoencoder(
     device: str,
     journal: Journal,
 ) -> tuple[AutoencoderKL, pd.DataFrame]:
-    """Train on single modalities of slices what the patch transform misses; resumes from `checkpoint`.
+    """Train an autoencoder of what the patch transform misses, on single modalities; resumes from `checkpoint`.
 
     images: uint8 [n, M, H, W], 0 to 255. Returns the autoencoder and its history, with the loss's parts.
     Loss, on the reconstruction of a posterior sample: L1 of the pixels and of their differences to the next pixel,
     which keeps edges sharp, one minus SSIM, and the weighted KL divergence of each latent value.
-    Raises InputError if it is no longer finite.
+    Raises InputError if the loss is no longer finite.
     """
     torch.manual_seed(seed)
     model = build_autoencoder(settings).to(device).train()
@@ -96,8 +96,10 @@ def train_autoencoder(
 
 
 def draw_modalities(images: np.ndarray, batch_size: int, generator: torch.Generator) -> torch.Tensor:
-    """A batch of single modalities of slices uint8 [n, M, H, W]: float32 [batch, 1, H, W] in [0, 1], half of them
-    mirrored, each with a random gamma."""
+    """A batch of single modalities, about half of them mirrored, each with a random gamma.
+
+    images: slices uint8 [n, M, H, W]. Returns float32 [batch, 1, H, W] in [0, 1].
+    """
     rows = torch.randint(len(images), (batch_size,), generator=generator)
     modalities = torch.randint(images.shape[1], (batch_size,), generator=generator)
     batch = torch.from_numpy(np.stack([images[r, m] for r, m in zip(rows.tolist(), modalities.tolist(), strict=True)]))
@@ -128,7 +130,7 @@ def _loss(
 
 
 def reconstruction_loss(images: torch.Tensor, batch: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """How far decoded images [n, 1, H, W] are from those of a batch, both about in [0, 1]: the loss and its parts."""
+    """Distance of decoded images [n, 1, H, W] from those of a batch, both about in [0, 1]: the loss and its parts."""
     l1 = (images - batch).abs().mean()
     edges = sum((images.diff(dim=axis) - batch.diff(dim=axis)).abs().mean() for axis in (-1, -2))
     dissimilarity = SSIMLoss(spatial_dims=2)(images[::SSIM_EVERY], batch[::SSIM_EVERY])

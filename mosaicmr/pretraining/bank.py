@@ -1,4 +1,4 @@
-"""The bank of simulated slices that pretraining reads: made once, in shards, so that training never waits for it."""
+"""Banks of simulated slices for pretraining: made once, in shards, so that no training waits for slices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from mosaicmr.simulation.random_slice import SimulatedSlice, simulate_slice
 from mosaicmr.stage import progress
 
 LEAST_BRAIN = 0.1  # of a picture: slices with less brain teach nothing
-MOST_DRAWN = 20  # slices for one that is kept
+MOST_DRAWN = 20  # slices drawn for each slice that is kept, at most
 TUMOUR_GRID = 4.0  # mm: coarse, since these patients are only sliced
-SLICE_SPACING, LEAST_TUMOUR, SLICES_PER_PATIENT = 6.0, 25.0, 12  # mm, mm², and the most that one patient gives
+SLICE_SPACING, LEAST_TUMOUR, SLICES_PER_PATIENT = 6.0, 25.0, 12  # mm, mm², and the most slices of a patient
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class BankSettings:
     """A bank: `shards` files of `slices` slices of `size` pixels of `pixel_size` mm.
 
     source: 'slices', each of a head of its own, drawn in two dimensions, or 'patients', cut from simulated patients as
-    those of a phantom cohort. free_contrast: of the former, the probability that a modality's contrast is random.
-    trains: what sees them: 'autoencoder', 'unet', 'refinement' of the U-Net, or several.
+    in a phantom cohort. free_contrast: of 'slices', the probability that a modality's contrast is random. trains: the
+    trainings that see them: 'autoencoder', 'unet', 'refinement' of the U-Net, or several.
     """
 
     source: str
@@ -91,7 +91,7 @@ def _slices_of_patients(anatomy: Anatomy, settings: BankSettings, seed: int, ind
 
 
 def patient_slices(anatomy: Anatomy, settings: SliceSettings, seed: int) -> list[SimulatedSlice]:
-    """The slices of a new simulated patient, cut and normalised as a cohort's are."""
+    """The slices of a new simulated patient, cut and normalised as those of a cohort."""
     generator = torch_generator(seed, "patient")
     phantom = simulate_patient(anatomy, generator, settings.pixel_size, TUMOUR_GRID)
     images = np.stack(list(phantom.images.values())).astype(np.float32)

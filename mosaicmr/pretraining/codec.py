@@ -36,8 +36,8 @@ def normalised_codec(autoencoder: AutoencoderKL, transform: PatchTransform, imag
     """The codec whose latents have zero mean and, over all channels, unit variance on slices uint8 [n, M, H, W].
 
     A channel's standard deviation is proportional to the root of its component's in the pixels. Diffusion then settles
-    what matters most first, as it does in images; with equal variances, fine detail would weigh as much as the tissue
-    it sits in (compare Skorokhodov et al., ICML 2025, on latents with too much high frequency).
+    coarse structure first, as it does in images. With equal variances, fine detail would weigh as much as the tissue
+    around it (compare Skorokhodov et al., ICML 2025, on latents with too much high frequency).
     """
     channels = transform.channels
     raw = Codec(autoencoder, UNSHUFFLE, 1, torch.zeros(channels), torch.ones(channels), transform)

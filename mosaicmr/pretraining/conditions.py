@@ -1,4 +1,4 @@
-"""The conditions of simulated slices in pretraining: domain maps and prompts, made as for a real cohort."""
+"""Conditions of the simulated slices in pretraining: domain maps and prompts, made as for a real cohort."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,8 +33,8 @@ def partition_simulated(
     """A domain map uint8 [H, W] of one slice, and its number K of healthy domains, drawn from 1 to 5.
 
     images: float [4, H, W] in [0, 1] of `modalities`; labels, brain: uint8 [H, W]; pixel_size: mm. The reference
-    modality is T1, as in a cohort that has it; thresholds come from the slice itself, as each has its own contrast.
-    healthy_domains: K, instead of drawing it; fewer where the slice has fewer cells.
+    modality is T1, as in a cohort that has it; thresholds come from the slice itself, because each has its own
+    contrast. healthy_domains: K, instead of drawing it; fewer where the slice has fewer cells.
     """
     reference = modalities.index("T1")
     grey, healthy = images[reference], (brain > 0) & (labels == 0)
@@ -56,9 +56,10 @@ def partition_simulated(
 def draw_prompt(facts: SliceFacts, generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
     """A prompt for one slice, and which modalities it asks for (bool [M]).
 
-    Some of the modalities in three of ten draws, else all; the whole slice in half, else one domain's texture; in a
-    tenth nothing is said of how the tumour looks. Nine in ten prompts say that contrast is random where it is: so that
-    a prompt that does not gets contrast as scanners give it, unless what it asks of the tumour is not to be had so.
+    Three in ten prompts ask for some of the modalities, the others for all. Half ask for the whole slice, the others
+    for one domain's texture. A tenth say nothing of how the tumour looks. Where contrast is random, nine in ten say so:
+    a prompt without these words then gets contrast as scanners give it, unless it asks for a look that no scanner
+    gives.
     """
     present = np.ones(len(modalities), bool)
     if generator.random() < FEWER:
@@ -86,10 +87,10 @@ def condition_shard(
     modalities: Sequence[str],
     draws: int,
 ) -> tuple[dict[str, np.ndarray], list[list[str]]]:
-    """Domain maps and prompts of one shard of the bank; `random_contrast` is said in prompts.
+    """Domain maps and prompts of one shard of a bank.
 
-    Returns arrays `domains` uint8 [n, H, W], `healthy` uint8 [n] (K of each slice), `present` uint8 [n, draws, M],
-    and the prompts, `draws` for each slice.
+    random_contrast: whether prompts say that contrast is random. Returns arrays `domains` uint8 [n, H, W], `healthy`
+    uint8 [n] (K of each slice), `present` uint8 [n, draws, M], and the prompts, `draws` for each slice.
     """
     domains, healthy, present, prompts = [], [], [], []
     for images, labels, brain, height in zip(

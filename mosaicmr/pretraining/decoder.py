@@ -1,8 +1,8 @@
-"""The last training of the bundled decoder, alone: it learns to forgive what diffusion leaves in latents.
+"""The last training of the bundled decoder, alone: it learns to ignore the noise that diffusion leaves in latents.
 
-A U-Net of a few hours does not take all noise away, and the decoder of an autoencoder, which never saw any, makes flat
-tissue rough of what is left. Trained on with noisy latents it does not (noise-augmented decoding: Zheng et al., arXiv
-2510.11690, section 4.3). The encoder stays as it is, so the latents do, and the U-Net fits them.
+A U-Net trained for a few hours does not take all noise away. The decoder of an autoencoder never saw any, and turns the
+rest into rough tissue. Further training with noisy latents mends this (noise-augmented decoding: Zheng et al., arXiv
+2510.11690, section 4.3). The encoder stays as it is, and with it the latents, so the U-Net still fits.
 """
 
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ def train_decoder(
     """Train the codec's decoder on single modalities of slices; changes `codec`, and resumes from `checkpoint`.
 
     images: uint8 [n, M, H, W], 0 to 255. Returns the history, with the loss's parts. The loss is that of the
-    autoencoder's own training without the KL divergence, on noisy posterior means. Raises InputError if it is no longer
-    finite.
+    autoencoder's own training without the KL divergence, on noisy posterior means. Raises InputError if the loss is
+    no longer finite.
     """
     autoencoder = codec.autoencoder.to(device)
     modules = {"decoder": autoencoder.decoder.train(), "post_quant_conv": autoencoder.post_quant_conv}

@@ -1,7 +1,8 @@
 """Simulated tumours whose looks are drawn anew, so that the words of a prompt go together in any way.
 
-In a patient's scan one tissue shows in all modalities, and looks that no tissue gives are never seen. A base trained on
-such scans alone draws what it knows instead of what is asked for (domain randomisation, Tobin et al. 2017, for looks).
+In a patient's scan one tissue shows in all modalities, so a base never sees looks that no tissue gives. Trained on such
+scans alone, it draws the looks that it knows instead of those that a prompt asks for. Drawing looks anew is domain
+randomisation (Tobin et al. 2017).
 """
 
 import math
@@ -12,11 +13,11 @@ from scipy.special import logit
 
 from mosaicmr.prompts.looks import LookScale, measure_regions
 
-EDGE = 0.7  # pixels, as labels are: standard deviation of the blur at a region's border
-TAILS = 0.03  # of the brightness: what is rarer is not drawn, at either end
-DEVIATIONS = 3.0  # of a region's own: what differs more from its mean does not belong to it
+EDGE = 0.7  # pixels: standard deviation of the blur at a region's border
+TAILS = 0.03  # of the brightness: rarer values at either end are not drawn
+DEVIATIONS = 3.0  # of a region's own: pixels that differ more from its mean do not belong to it
 TEXTURE_SPREAD = 0.4  # of the logarithm of the standard deviation
-GAINS = (0.4, 2.5)  # of a region's own texture: beyond, noise would be all that shows
+GAINS = (0.4, 2.5)  # of a region's own texture: beyond these, only noise would show
 
 
 def free_some_looks(
@@ -47,12 +48,12 @@ def redraw_looks(
     scale: LookScale,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """One slice with every tumour class in every modality about as bright and as rough as drawn, independently.
+    """Draw brightness and texture of every tumour class in every modality of one slice anew, independently.
 
     images: float [M, H, W] in [0, 1] of `modalities`; labels: uint8 [H, W], tumour classes; pixel_size: mm. Returns
     float64 [M, H, W] in [0, 1]. Brightness is drawn from the logistic distribution that has the scale's thirds, so that
-    each word comes about equally often; the blurred border of a region, the end of the range and GAINS hold some of it
-    back. Regions too small to be measured stay.
+    each word comes about equally often. The blurred border of a region, the end of the range and GAINS weaken some of
+    the change. Regions too small to be measured stay.
     """
     changes = np.zeros(images.shape)
     for value, modality, mean, deviation in measure_regions(images, labels, modalities, pixel_size).itertuples(

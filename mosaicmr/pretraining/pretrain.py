@@ -1,4 +1,4 @@
-"""From simulated anatomy to the bundled base model: bank, autoencoder, latents, U-Net, and the folder that ships."""
+"""From simulated anatomy to the bundled base model: banks, autoencoder, latents, U-Net, and the folder that ships."""
 
 import hashlib
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def _require_fitting_sizes(settings: PretrainingSettings) -> None:
 
 
 def _patch_side(settings: PretrainingSettings) -> int:
-    """Side in pixels of what one latent stands for."""
+    """Side in pixels of the patch that a latent stands for."""
     return UNSHUFFLE * 2 ** (len(settings.autoencoder.widths) - 1)
 
 
@@ -108,7 +108,7 @@ def pretrain(
 ) -> None:
     """Pretrain in `work`, where checkpoints let a killed run go on, and write the base model to `folder`.
 
-    Whatever is found in `work` is taken as made by the same code, settings and seed: give others a folder of their own.
+    Files in `work` are taken as made by the same code, settings and seed: give others a folder of their own.
     progress_folder: for the records of the trainings that `make progress` shows.
     """
     anatomy = load_anatomy()

@@ -1,6 +1,6 @@
-"""Training the reader that finds, in a prompt's states, how each tumour class looks in each modality.
+"""Training of the reader that finds, in a prompt's states, how each tumour class looks in each modality.
 
-Its training set is made of prompts alone: their templates are ours, so there are as many as one likes.
+Its training set is made of prompts alone. Their templates are ours, so any number can be written.
 """
 
 import logging
@@ -31,14 +31,14 @@ from mosaicmr.training.optimizers import OneOptimizer
 logger = logging.getLogger(__name__)
 
 HELD_OUT = 0.1  # of the prompts, to measure the reader on
-NO_LOOK = 0.15  # probability that nothing is said of a class or, apart from that, of it in one modality
+NO_LOOK = 0.15  # probability that a prompt says nothing of a class or, apart from that, of a class in one modality
 ENCODED = 512  # prompts between two reports
 WARMUP = 20  # steps
 
 
 @dataclass(frozen=True)
 class ReaderSettings:
-    """How many prompts are written, and the schedule of the reader's training on them."""
+    """Number of prompts to write, and the schedule of the reader's training on them."""
 
     prompts: int
     steps: int
@@ -49,7 +49,7 @@ class ReaderSettings:
 
 @dataclass(frozen=True)
 class FittedReader:
-    """A reader, and how often it is right on prompts that it never saw.
+    """A reader, and its accuracy on prompts that it never saw.
 
     brightness, texture: accuracy from 0 to 1 where the prompt says something of a class in a modality.
     """
@@ -75,8 +75,10 @@ def random_looks(classes: Sequence[int], generator: np.random.Generator, modalit
 
 
 def draw_labelled_prompt(generator: np.random.Generator, modalities: Sequence[str]) -> tuple[str, np.ndarray]:
-    """A prompt on facts drawn at random, and what it says: int64 [T, M, 2], 0 for nothing, else 1 + the word's index
-    in SHADES and in TEXTURES."""
+    """A prompt on facts drawn at random, and the looks that it names.
+
+    The looks are int64 [T, M, 2]: 0 where the prompt says nothing, else 1 + the word's index in SHADES and in TEXTURES.
+    """
     present = [tumour.value for tumour in TUMOUR_CLASSES if generator.random() < 0.7]
     area = float(np.exp(generator.uniform(3.0, 9.0))) if present else 0.0
     side = generator.choice(["left", "right", "midline"])
@@ -166,14 +168,14 @@ def _train(
 
 
 def _start(name: str, buffer: Tensor, generator: torch.Generator) -> Tensor:
-    """Random weights of the size that keeps what they are applied to; no bias."""
+    """Random weights whose size keeps the variance of their input; a bias starts at 0."""
     if name == "bias":
         return torch.zeros_like(buffer)
     return torch.randn(buffer.shape, generator=generator) / math.sqrt(buffer.shape[-1])
 
 
 def _loss(logits: Tensor, answers: Tensor) -> Tensor:
-    """Cross-entropy [.., a] against int64 [..], where something was said and where nothing was at equal weight."""
+    """Cross-entropy of logits [.., a] and answers int64 [..]; said and unsaid answers count equally."""
     errors = F.cross_entropy(logits.flatten(0, -2), answers.flatten(), reduction="none")
     asked = (answers.flatten() > 0).float()
     shares = (asked, 1 - asked)

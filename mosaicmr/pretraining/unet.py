@@ -1,7 +1,7 @@
 """Pretraining of the bundled U-Net on the latents of simulated slices, conditioned on layouts and prompts.
 
-Hidden weight matrices are trained by Muon (Jordan et al. 2024), scaled to AdamW's step as Liu et al. (arXiv 2502.16982)
-do: on a CPU that can afford a few thousand steps it is worth more than anything else (benchmarks/README.md).
+Muon (Jordan et al. 2024) trains the hidden weight matrices, scaled to AdamW's step as by Liu et al. (arXiv 2502.16982).
+At the few thousand steps that a CPU affords, it learns faster than AdamW (benchmarks/README.md).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from mosaicmr.pretraining.trainings import train_resumably
 from mosaicmr.seeds import torch_generator
 from mosaicmr.training.averaging import averaged_trainee
 
-WHITENING_FLOOR = 0.01  # of the mean power: directions below it are not prompts but rounding
+WHITENING_FLOOR = 0.01  # of the mean power: directions below this hold no prompts, only rounding
 WARMUP = 100  # steps
 
 
@@ -29,9 +29,9 @@ WARMUP = 100  # steps
 class UNetSettings:
     """Size and schedule of the U-Net's pretraining.
 
-    batch_size: counts the smallest slices. tumour_weight: a tumour's latents count 1 + this in the loss.
-    timestep_shift: s in t' = s t / (1 + (s - 1) t), for timesteps t drawn evenly from 0 to 1; above 1 it trains more on
-    noise in which brightness is still to be decided (Esser et al., ICML 2024, eq. 23).
+    batch_size: of the smallest slices; larger slices come in smaller batches. tumour_weight: a tumour's latents count 1
+    + this in the loss. timestep_shift: s in t' = s t / (1 + (s - 1) t), for timesteps t drawn evenly from 0 to 1; above
+    1 it trains more on noise in which brightness is still to be decided (Esser et al., ICML 2024, eq. 23).
     """
 
     widths: tuple[int, ...]
@@ -64,7 +64,7 @@ class UNetData:
 
 
 def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, text_width: int) -> RegionalUNet:
-    """A small U-Net with attention to itself and to the prompt at its lower resolutions; as yet it reads no looks.
+    """A small U-Net with attention to itself and to the prompt at its lower resolutions; its reader is untrained.
 
     latent_channels: of all modalities together.
     """
@@ -85,7 +85,7 @@ def build_unet(settings: UNetSettings, latent_channels: int, modalities: int, te
 
 
 def start_unet(settings: UNetSettings, data: UNetData, reader: LookReader, seed: int) -> RegionalUNet:
-    """The U-Net as its training begins, with the reader of its prompts."""
+    """The U-Net at the start of its training, with the reader of its prompts."""
     torch.manual_seed(seed)
     unet = build_unet(settings, data.latents.shape[1], data.present.shape[-1], data.embeddings.shape[-1])
     spread_prompts(unet, data)
@@ -96,7 +96,7 @@ def start_unet(settings: UNetSettings, data: UNetData, reader: LookReader, seed:
 def build_schedule() -> DDPMScheduler:
     """Cosine schedule with zero terminal signal-to-noise ratio and v-prediction.
 
-    Lin et al., WACV 2024: without it the mean brightness leaks through the last step and black comes out grey.
+    Without it (Lin et al., WACV 2024), the mean brightness leaks through the last step and black comes out grey.
     """
     return DDPMScheduler(
         num_train_timesteps=1000,
@@ -112,8 +112,8 @@ def build_schedule() -> DDPMScheduler:
 def spread_prompts(unet: RegionalUNet, data: UNetData) -> None:
     """Start the layer that takes the prompt's mean state with weights that whiten it; changes `unet`.
 
-    The mean states of our prompts differ little from one another, and along few directions: as they are, a network
-    would take thousands of steps to tell them apart.
+    The mean states of our prompts differ little, and along few directions. Without whitening, a network would take
+    thousands of steps to tell them apart.
     """
     pooled = pool_prompt(data.embeddings[1:].float(), data.mask[1:]).double()
     mean = pooled.mean(0)
@@ -136,7 +136,7 @@ def train_unet(
 ) -> tuple[RegionalUNet, pd.DataFrame]:
     """Train on simulated latents of one or more sizes, each batch of one size; resumes from `checkpoint`.
 
-    journal: its name is the training's, as in the config's `pretrain`: each draws slices and noise of its own.
+    journal: its name is that of the training in the config's `pretrain`; each training draws its own slices and noise.
     Returns the exponential moving average of the weights, frozen (Karras et al., CVPR 2024, use it in the same place),
     and the history. Raises InputError if the loss is no longer finite.
     """
@@ -155,8 +155,10 @@ def train_unet(
 
 
 def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Generator) -> tuple[UNetData, int]:
-    """The set that a step takes, as likely as it is large, and how many of its slices: larger ones are fewer, so that
-    all steps cost about the same."""
+    """Draw the set for a step, and the number of its slices.
+
+    A set is as likely as it is large. Of larger slices a step takes fewer, so that all steps cost about the same.
+    """
     sizes = torch.tensor([float(len(one.latents)) for one in sets])
     chosen = sets[int(torch.multinomial(sizes, 1, generator=generator))]
     smallest = min(one.latents[0, 0].numel() for one in sets)
@@ -166,7 +168,7 @@ def _draw(sets: Sequence[UNetData], settings: UNetSettings, generator: torch.Gen
 def draw_timesteps(batch: int, shift: float, timesteps: int, generator: torch.Generator) -> torch.Tensor:
     """Timesteps int64 [batch] from 0 to timesteps - 1, shifted as `UNetSettings` says.
 
-    Before the shift there is one in each part of the schedule, which makes the loss less noisy (Kingma et al. 2021,
+    Before the shift, each part of the schedule has one timestep, which makes the loss less noisy (Kingma et al. 2021,
     section I.1).
     """
     spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
@@ -183,7 +185,7 @@ def training_loss(
     generator: torch.Generator,
     device: str,
 ) -> torch.Tensor:
-    """Squared error of the velocity, averaged over the latents of the modalities asked for; a tumour's count more."""
+    """Squared error of the velocity, averaged over the latents of the asked modalities; a tumour's count more."""
     data, batch = drawn
     rows = torch.randint(len(data.latents), (batch,), generator=generator)
     draws = torch.randint(data.prompt.shape[1], (batch,), generator=generator)

@@ -1,4 +1,4 @@
-"""The sets of the U-Net's trainings, made of the banks: latents, layouts and prompts, prepared once a shard."""
+"""Training sets of the U-Net, from the banks: latents, layouts and prompts, prepared once for each shard."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PROMPTS_PER_SLICE = 2
 
 @dataclass(frozen=True)
 class Material:
-    """The material of the U-Net's trainings: the shards of each bank, and how slices and prompts become its input."""
+    """Sources of the U-Net's training sets: the shards of each bank, and the means to turn them into input."""
 
     shards: dict[str, list[Path]]
     banks: dict[str, BankSettings]
@@ -45,7 +45,7 @@ def seen_in(
 
 
 def build_unet_sets(material: Material, training: str, free_looks: float) -> list[UNetData]:
-    """The sets of a training of the U-Net, one for each size of slices; what each shard needs is computed once.
+    """The sets of a training of the U-Net, one for each size of slices; each shard is prepared once.
 
     free_looks: share of the slices of simulated patients on which the tumour's looks are drawn anew.
     """
@@ -64,7 +64,7 @@ def build_unet_sets(material: Material, training: str, free_looks: float) -> lis
 
 
 def prepare_shard(path: Path, name: str, material: Material, free_looks: float) -> dict[str, np.ndarray]:
-    """The U-Net's view of one shard of a bank: the arrays of `UNetData` by name."""
+    """The arrays of `UNetData`, by name, from one shard of a bank."""
     bank, codec = material.banks[name], material.codec
     shard = load_bank([path], ("images", "labels", "brain", "height"))
     if free_looks:
@@ -88,7 +88,7 @@ def prepare_shard(path: Path, name: str, material: Material, free_looks: float) 
 
 
 def join_shards(shards: list[dict[str, torch.Tensor]]) -> UNetData:
-    """One training set of several shards; the empty prompt, which each has in row 0, is kept once.
+    """One training set of several shards; the empty prompt, in row 0 of each, is kept once.
 
     Takes the tensors out of `shards`, so that they are not in memory twice.
     """

@@ -1,1 +1,1 @@
-"""Facts measured on a slice, in words."""
+"""Measurements of a slice, in words."""

@@ -1,1 +1,1 @@
-"""The downstream segmenter: its arms, its scores, and the fidelity of masks."""
+"""The downstream segmenter: its arms, augmentation and scores, and the fidelity of masks."""

@@ -29,9 +29,9 @@ def refer(
 ) -> pd.DataFrame:
     """References to real slices of the patients in `splits`, or to synthetic slices and their layouts.
 
-    images: files of real or synthetic slices. labels: for each the file with the label maps and a table beside it: the
-    same for real slices, that of the layouts for synthetic ones. subjects: columns subject and split, None for
-    synthetic slices, all of them taken. Returns columns image_file, label_file, row, slice, patient.
+    images: files of real or synthetic slices. labels: for each, the file with its label maps and a table beside it: the
+    same file for real slices, that of the layouts for synthetic slices. subjects: columns subject and split, None for
+    synthetic slices, which are all taken. Returns columns image_file, label_file, row, slice, patient.
     """
     parts = []
     for image_file, label_file in zip(images, labels, strict=True):

@@ -19,7 +19,7 @@ from mosaicmr.errors import InputError
 
 MAPS = ("csf", "grey", "white", "template")
 FILES = tuple(f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz" for kind in ("t1", "gm", "wm"))
-BRAIN_THRESHOLD = 0.2  # of the template's maximum, which is where nilearn draws the border of the brain
+BRAIN_THRESHOLD = 0.2  # of the template's maximum, where nilearn draws the border of the brain
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def random_deformation(generator: torch.Generator, strength: float = 1.0) -> Def
     """A random head: rotation by a few degrees, size by a few per cent, and displacements at three scales.
 
     strength 1 gives displacements of about 4 mm at 60 mm, 2.2 mm at 24 mm and 1.2 mm at 10 mm between grid points:
-    the coarse ones change the shape of the head and of the ventricles, the fine ones its folding.
+    the coarse displacements change the shape of the head and of the ventricles, the fine displacements its folding.
     """
     angles = torch.randn(3, generator=generator) * 0.06 * strength
     scales = 1 + torch.randn(3, generator=generator) * 0.05 * strength

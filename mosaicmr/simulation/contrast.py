@@ -20,7 +20,7 @@ TISSUE_PARAMETERS = torch.tensor(
     ]
 )
 
-# T1 (ms) of each tissue after gadolinium: only where the blood-brain barrier is open does it fall much.
+# T1 of each tissue after gadolinium, relative to T1 before: it falls much only where the blood-brain barrier is open.
 CONTRAST_T1_FACTOR = torch.tensor([1.0, 0.93, 0.97, 0.90, 0.95, 0.32])
 
 

@@ -1,7 +1,7 @@
 """Healthy anatomy of simulated slices: the MNI maps with other ventricles, other sulci and other folding.
 
 Deforming one atlas keeps its topology: every head has the same gyri. Here the folding of some slices is drawn anew, as
-the zero lines of a random field, so that no network can take one cortex for the only one.
+the zero lines of a random field, so that no network takes the atlas' cortex for the only possible cortex.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from scipy import ndimage
 from mosaicmr.simulation.anatomy import Anatomy, random_deformation
 from mosaicmr.simulation.noise import noise_field
 
-VENTRICLES = torch.tensor([0.0, 8.0, -4.0])  # mm from the centre of the atlas: between the bodies of the lateral ones
+VENTRICLES = torch.tensor([0.0, 8.0, -4.0])  # mm from the centre of the atlas: between the lateral ventricles' bodies
 REACH = 38.0  # mm, over which the ventricles' change of size fades
 FOLDED_ABOVE = -22.0  # mm from the centre of the atlas: below lie the cerebellum and the temporal poles
 PROBABILITY_OF_NEW_FOLDING = 0.5
@@ -52,7 +52,7 @@ def resize_ventricles(points: torch.Tensor, generator: torch.Generator) -> torch
 
 
 def _vary_amounts(tissue: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Shift the borders of the tissues: odds times a random factor, so sulci widen and the cortex thins or thickens."""
+    """Shift the borders of the tissues by random factors: sulci widen, and the cortex thins or thickens."""
     factors = torch.exp(torch.randn(3, 1, 1, generator=generator) * torch.tensor([0.9, 0.4, 0.0])[:, None, None])
     weighted = tissue * factors
     return weighted / weighted.sum(0).clamp_min(1e-6) * tissue.sum(0)
@@ -63,7 +63,7 @@ def _fold(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Redraw the cortex: sulci along the zero lines of a random field, grey matter beside them, white matter between.
 
-    Returns the tissue, and how much of it is redrawn (float [H, W]).
+    Returns the tissue, and the share of it that is redrawn (float [H, W]).
     """
     noise = partial(noise_field, generator, brain.shape, [side * spacing for side in brain.shape])
     u = torch.rand(5, generator=generator).tolist()

@@ -1,6 +1,6 @@
 """Smooth random fields: textures, bias fields and irregular outlines are all drawn from the same kind of noise.
 
-Independent normal values stand on a coarse grid and are interpolated to the fine one, so that the field varies over
+Independent normal values stand on a coarse grid and are interpolated to the fine grid, so that the field varies over
 about the distance between two coarse values. That needs one small draw and one pass, whatever the length.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-# By number of axes: the interpolation, and the factor that makes up for the variance that interpolating takes away.
+# By number of axes: the interpolation, and the factor that restores the variance lost by interpolation.
 INTERPOLATIONS = {2: ("bicubic", 1.3), 3: ("trilinear", 1.5)}
 
 

@@ -77,7 +77,7 @@ def write_patient(phantom: Phantom, files: Mapping[str, str | Path]) -> None:
 
 
 def _fit_head(anatomy: Anatomy, deformation: Deformation) -> Deformation:
-    """Bring a random head to the size of a real one, and no larger than LONGEST_BRAIN."""
+    """Bring a random head to the size of a real head, and no larger than LONGEST_BRAIN."""
     spacing = 3.0
     matrix = deformation.matrix * HEAD_SCALE
     points = _voxel_points(spacing)
@@ -101,7 +101,7 @@ def _one_piece(mask: np.ndarray) -> np.ndarray:
 def _patient_parameters(generator: torch.Generator, kind: str) -> torch.Tensor:
     """Tissue parameters float32 [tissues, 3] of one patient.
 
-    The class that is liquid necrosis in most tumours is solid, non-enhancing tumour in others; that has a shorter T2.
+    The class of liquid necrosis in most tumours is solid, non-enhancing tumour in others, with a shorter T2.
     """
     parameters = vary_parameters(generator, spread=0.02)  # more would let grey and white matter change places
     if kind == "non-enhancing":

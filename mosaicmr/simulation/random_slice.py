@@ -1,7 +1,7 @@
-"""Simulated axial slices with tumours and random contrast: what the bundled base model is trained on.
+"""Simulated axial slices with tumours and random contrast, on which the bundled base model is trained.
 
 The idea of SynthSeg (Billot et al., Med. Image Anal. 2023): a network that has seen every contrast, resolution and
-shape adapts to a real one quickly, and a model trained on simulated anatomy alone holds no patient's data.
+shape adapts quickly to real scans, and a model trained on simulated anatomy alone holds no patient's data.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Acquisition: what stands between the signal of the tissue and the magnitude image that a scanner gives.
+"""Acquisition: the steps from the signal of the tissue to the magnitude image of a scanner.
 
 The coil multiplies the signal by a smooth bias field, the finite resolution blurs it, and both channels of the receiver
 add normal noise. The magnitude of the two channels is therefore Rician (Gudbjartsson and Patz, Magn. Reson. Med. 1995).

@@ -17,10 +17,10 @@ from mosaicmr.simulation.noise import noise_field
 from mosaicmr.simulation.scanner import Scanner, acquire
 from mosaicmr.simulation.tissue import HEALTHY, TISSUES, combine, mix
 
-SPREADS = (0.02, 0.12)  # of tissue parameters: as the simulated patients', and far wider
+SPREADS = (0.02, 0.12)  # of tissue parameters: that of simulated patients, and a far wider spread
 PROBABILITY_OF_FREE_TUMOUR = 0.35
 BIAS_PERIODS = 2.2  # lengths of the bias field that fit in a slice
-PERCENTILES = (0.5, 99.5)  # of the brain, that become 0 and 1: those of real scans by default
+PERCENTILES = (0.5, 99.5)  # of the brain, which become 0 and 1: the default of real scans
 
 
 def draw_images(
@@ -70,7 +70,7 @@ def draw_images(
 def _draw_signals(parameters: torch.Tensor, sequence: Sequence, free: bool, generator: torch.Generator) -> torch.Tensor:
     """Signal float32 [tissues] of each tissue in one modality: all at random if `free`, or by the signal equation.
 
-    A tumour's tissues often get random signals even then, because a prompt can ask for any.
+    With the signal equation, a tumour's tissues still often get random signals, because a prompt can ask for any look.
     """
     if free:
         return torch.rand(len(TISSUES), generator=generator) * 0.9 + 0.05

@@ -1,7 +1,7 @@
 """Tissue fractions: how much of each tissue a simulated voxel holds, and the signal and the class that follow.
 
 Fractions are float32 [6, ...] in the order of TISSUES, at least 0 and at most 1 in sum; the rest is air. Voxels at a
-border hold several tissues, so the images show partial volume as real ones do.
+border hold several tissues, so the images show partial volume as real images do.
 """
 
 import torch

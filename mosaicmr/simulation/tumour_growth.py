@@ -1,7 +1,7 @@
 """A simulated glioma: Fisher-Kolmogorov growth on a tissue map, mass effect, and its necrosis, rim and oedema.
 
 Growth follows Swanson et al., Cell Prolif. 2000: du/dt = div(D grad u) + rho u (1 - u), with diffusion several times
-faster in white than in grey matter and none in CSF. In units of 1/rho the one parameter left is the length
+faster in white than in grey matter and none in CSF. In units of 1/rho a single parameter remains, the length
 lambda = sqrt(D/rho), which sets how wide the infiltrating margin is.
 """
 
@@ -28,7 +28,7 @@ FARTHEST = 40.0  # mm; depths are clipped to +- this
 
 @dataclass(frozen=True)
 class TumourPlan:
-    """What makes one tumour differ from another.
+    """The properties by which tumours differ.
 
     seed: its origin, mm from the centre (RAS+); volume: of everything visible, mm³; length: lambda in white matter, mm;
     grey_ratio: diffusion in grey relative to white matter; kind: one of KINDS; core: share of the volume within the
@@ -65,13 +65,13 @@ class Tumour:
         return values.reshape(-1, *points.shape[:-1])
 
     def pull_back(self, points: torch.Tensor) -> torch.Tensor:
-        """Where the tissue that now lies at `points` [..., 3] (mm) lay before the tumour pushed it."""
+        """The places, before the tumour pushed it, of the tissue that now lies at `points` [..., 3] (mm)."""
         return points - self.sample(points, slice(1, 4)).movedim(0, -1)
 
     def fractions(self, points: torch.Tensor, tissue: torch.Tensor, softness: float) -> torch.Tensor:
         """Fractions [3, ...] of necrosis, oedema and enhancing tumour at points before displacement (mm).
 
-        tissue: float [3, ...], CSF, grey and white matter there; softness: mm over which one class turns into the next.
+        tissue: float [3, ...], CSF, grey and white matter there; softness: mm over which a class turns into the next.
         Oedema spares CSF and reaches less far into grey matter than into white.
         """
         depth = self.sample(points, slice(0, 1))[0]

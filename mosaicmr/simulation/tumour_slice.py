@@ -1,6 +1,6 @@
 """Tumours of simulated slices: a distorted distance from a centre, thresholded into necrosis, rim and oedema.
 
-Cheap enough for endless slices; simulated patients (mosaicmr.simulation.tumour_growth) grow theirs.
+This is cheap enough for endless slices. The tumours of simulated patients grow (mosaicmr.simulation.tumour_growth).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class TumourPlace:
 
 
 def place_tumour(generator: torch.Generator, height: float) -> TumourPlace:
-    """A place in the cerebrum of the slice at `height` mm; small tumours are as frequent as large ones."""
+    """A place in the cerebrum of the slice at `height` mm; small tumours are as frequent as large tumours."""
     side = 1.0 if torch.rand(1, generator=generator) < 0.5 else -1.0
     u = torch.rand(3, generator=generator)
     centre = torch.tensor([side * (12 + 36 * u[0]), -62 + 108 * u[1], height])

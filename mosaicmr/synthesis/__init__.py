@@ -1,1 +1,1 @@
-"""New layouts, the renderings of their domains, merge and joint denoising, and the exported data set."""
+"""Layouts to slices to a data set: renderings of domains, their merge, joint denoising, and the export."""

@@ -33,14 +33,14 @@ def draw_slice(
 
     denoiser: made of `base`, with or without an expert. domains: uint8 [H, W], 0 outside the brain; H and W are
     multiples of the base's downsampling; row 0 is anterior, column 0 the patient's right. names: the domains in the
-    order of their ids, from id 1 on (`partition.domains.domain_names`). prompt: as the column `prompt_whole` of a run's
-    layouts has them; '' asks for nothing. steps, guidance_scale: as config keys `synthesis.*`. seed: of the noise.
+    order of their ids, from id 1 on (`partition.domains.domain_names`). prompt: as in the column `prompt_whole` of a
+    run's layouts; '' asks for nothing. steps, guidance_scale: as config keys `synthesis.*`. seed: of the noise.
     Returns float16 [M, H, W] in [0, 1], the base's modalities in their order, 0 outside the brain. Raises InputError if
     a part of the base cannot be read.
     """
     table = pd.DataFrame({"slice": ["drawn"], f"prompt_{WHOLE}": [prompt]})
     source = np.zeros((1, len(base.modalities), *domains.shape), np.float16)
-    # Pixel size and label scheme are the prompt's affair: no step of sampling asks for them.
+    # Sampling needs neither pixel size nor label scheme: they enter through the prompt.
     header = SliceHeader(base.modalities, math.nan, "", tuple(names))
     layouts = Layouts(header, table, {"domains": domains[None], "source": source})
     embeddings = Embeddings.embed(base.text_encoder, [prompt])

@@ -1,1 +1,1 @@
-"""Experts and the adapted base: fine-tuning on a cohort's slices."""
+"""Experts and the adapted base, and the loop and the checkpoint that all trainings of diffusion models share."""

@@ -1,7 +1,7 @@
-"""Adapting the base to a cohort: its U-Net is fine-tuned on the training slices once, before the experts.
+"""Adapt the base to a cohort: fine-tune its U-Net on the training slices once, before the experts.
 
-For cohorts whose contrast is far from the simulated one. All weights are trained, with the prompts of the whole slice
-and of every domain; what is kept is the moving average of the weights.
+For cohorts whose contrast is far from the simulated contrast. All weights are trained, with the prompts of the whole
+slice and of every domain. The moving average of the weights is kept.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class AdaptationSettings(TrainingSettings):
         return ("adaptation",)
 
     def loss_weights(self, domains: Tensor, downsampling: int) -> Tensor:
-        """1 for each latent: whole slices are learnt, whatever domain a prompt names."""
+        """1 for each latent: the U-Net learns whole slices, whatever domain a prompt names."""
         return even_weights(domains, downsampling)
 
 
@@ -60,9 +60,9 @@ def adapt(
     """Fine-tune all weights of a loaded U-Net, which is changed, by Muon and AdamW as its pretraining did.
 
     slices: of `load_adaptation_slices`. dtype: of matrix products; weights stay in float32. The other arguments, the
-    history and the errors are those of `loop.train`; with a `limit` in seconds, `settings.steps` are the most that are
-    taken. Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and the history.
-    Raises InputError if there is no slice.
+    history and the errors are those of `loop.train`; with a `limit` in seconds, it takes at most `settings.steps`.
+    Returns the moving average of the weights as a U-Net of its own, frozen, on the same device, and the history. Raises
+    InputError if there is no slice.
     """
     if not len(slices):
         raise InputError(

@@ -1,4 +1,4 @@
-"""All weights of a U-Net in training by Muon and AdamW, and their moving average, which is what is kept."""
+"""Training of all weights of a U-Net by Muon and AdamW, with their moving average, which is kept."""
 
 import copy
 from collections.abc import Callable
@@ -21,10 +21,10 @@ def averaged_trainee(
     learning_rate: float,
     ema_decay: float,
 ) -> tuple[UNet2DConditionModel, Trainee]:
-    """The moving average of a U-Net's weights, as a frozen U-Net that its training moves, and the trainee.
+    """The moving average of a U-Net's weights, itself a frozen U-Net, and the trainee that moves it.
 
-    title, loss: as `Trainee` has them; `unet` is trained in place. ema_decay: see `update_average`. Exponential moving
-    averages of the weights are what diffusion models are sampled with (Karras et al., CVPR 2024).
+    title, loss: as in `Trainee`; `unet` is trained in place. ema_decay: see `update_average`. Diffusion models are
+    sampled with exponential moving averages of their weights (Karras et al., CVPR 2024).
     """
     averaged = copy.deepcopy(unet).requires_grad_(False).eval()
     unet.requires_grad_(True).train()
@@ -41,8 +41,10 @@ def averaged_trainee(
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, module: nn.Module, decay: float, done: int) -> None:
-    """Move each weight of `averaged` towards that of `module`, after `done` steps: faster at first, so that the start
-    is forgotten."""
+    """Move each weight of `averaged` towards that of `module`, after `done` steps.
+
+    It moves faster at first, so that the start is forgotten.
+    """
     decay = min(decay, done / (9 + done))
     for slow, fast in zip(averaged.parameters(), module.parameters(), strict=True):
         slow.lerp_(fast, 1 - decay)

@@ -1,7 +1,7 @@
 """The batch of one training step on a cohort's slices.
 
-Every random choice of a step comes from a generator of that step alone, so that a training resumed after a kill sees
-what it would have seen.
+Every random choice of a step comes from a generator of that step alone, so that a training that resumes after a kill
+sees the batches that it would have seen.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from mosaicmr.seeds import torch_generator
 from mosaicmr.training.loop import Plan
 from mosaicmr.training.training_set import TrainingSlices
 
-WARMUP = 0.1, 100  # the learning rate rises over this share of the steps, and over so many at most
+WARMUP = 0.1, 100  # the learning rate rises over this share of the steps, at most over so many steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class TrainingSettings(ABC):
     @property
     @abstractmethod
     def stream(self) -> tuple[str, ...]:
-        """Names of the random choices, which are no other training's."""
+        """Names of the random choices; no other training has the same."""
 
     @abstractmethod
     def loss_weights(self, domains: Tensor, downsampling: int) -> Tensor:
@@ -128,9 +128,9 @@ class Batch:
 
 
 def draw_batch(slices: TrainingSlices, settings: TrainingSettings, timesteps: int, step: int) -> Batch:
-    """The batch of one step, which depends on the seed, on what is trained and on the step alone.
+    """The batch of one step, which depends on the seed, the training and the step alone.
 
-    Slices are drawn with replacement, and one of the prompts of each; the timesteps of a batch are spread over
+    Slices are drawn with replacement, each with one of its prompts. The timesteps of a batch are spread over
     0..timesteps-1, one in each b-th part, which makes the loss less noisy (Kingma et al. 2021, section I.1). Dropped
     prompts become the empty prompt, dropped layouts zeros.
     """

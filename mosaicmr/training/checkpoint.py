@@ -1,4 +1,4 @@
-"""Checkpoints of a training: one safetensors file, replaced as a whole, that says what it belongs to."""
+"""Checkpoints of a training: one safetensors file, replaced as a whole, that names the training it belongs to."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ class Checkpoint:
     """Path of a checkpoint, and the training that it belongs to.
 
     fingerprint: a digest of all that the trained weights depend on and that the path does not tell apart. A checkpoint
-    with another one is never resumed.
+    with another fingerprint is never resumed.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Checkpoint:
     def save(self, weights: Mapping[str, Tensor], optimizers: Mapping[str, Optimizer], history: Sequence[Row]) -> None:
         """Write named weights, the state of each optimizer and the history, one row a step that is done.
 
-        The file before it stays until the new one is complete.
+        The old file stays until the new file is complete.
         """
         tensors = {f"weight/{name}": weight for name, weight in weights.items()}
         for name, optimizer in optimizers.items():

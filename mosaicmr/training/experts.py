@@ -1,4 +1,4 @@
-"""Fine-tuning one expert: the base U-Net learns the texture of one domain, or of the whole slice."""
+"""Fine-tune an expert: the base U-Net learns the texture of one domain, or of the whole slice."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +46,7 @@ def finetune(
 def describe_expert(
     settings: ExpertSettings, slices: TrainingSlices, history: pd.DataFrame, modalities: Sequence[str], base: str
 ) -> dict[str, Any]:
-    """The facts of expert.json: what was trained on what, without anything that identifies a patient."""
+    """The facts of expert.json on the training, without anything that identifies a patient."""
     trained = len(history) > 0
     return {
         "domain": settings.domain,

@@ -50,7 +50,10 @@ def domain_loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 def training_fingerprint(
     model: nn.Module, slices: TrainingSlices, settings: TrainingSettings, code: Sequence[str]
 ) -> str:
-    """A digest of all that the trained weights depend on, for `Checkpoint`. code: what else, e.g. a fingerprint."""
+    """A digest of all that the trained weights depend on, for `Checkpoint`.
+
+    code: what they depend on besides, e.g. a fingerprint of the code.
+    """
     decisive = {name: value for name, value in asdict(settings).items() if name != "checkpoint_every"}
     digest = hashlib.sha256(repr((decisive, slices.digest(), list(code))).encode())
     for name, tensor in model.state_dict().items():

@@ -1,6 +1,6 @@
 """The loop of every training of a network: steps, learning rate, checkpoints, and a history with a row for every step.
 
-A training that was killed goes on from its last checkpoint and ends with the very same weights as one that was not.
+A killed training goes on from its last checkpoint, and ends with the same weights, bit for bit, as without the kill.
 """
 
 import logging
@@ -19,7 +19,7 @@ from mosaicmr.training.optimizers import MuonWithAdamW, OneOptimizer
 
 logger = logging.getLogger(__name__)
 
-GRADIENT_NORM = 1.0  # longer gradients are clipped to it
+GRADIENT_NORM = 1.0  # longer gradients are clipped to this length
 LOWEST_RATE = 0.02  # of the peak, at the last step
 HISTORY = ("loss", "learning_rate", "seconds")
 
@@ -28,9 +28,9 @@ HISTORY = ("loss", "learning_rate", "seconds")
 class Trainee:
     """A network in training.
 
-    title: the network in words, e.g. "the expert 'oedema'". weights: all parameters in training. tensors: what a
-    checkpoint keeps beside the optimizer's state, by name. loss: called with the number of steps that are done, returns
-    the loss of the next step, a float tensor [], and further numbers for the history by name. after_step: called after
+    title: the network in words, e.g. "the expert 'oedema'". weights: all parameters in training. tensors: kept in
+    a checkpoint beside the optimizer's state, by name. loss: called with the number of steps that are done, returns the
+    loss of the next step, a float tensor [], and further numbers for the history by name. after_step: called after
     each step with the number of steps that are done.
     """
 
@@ -61,8 +61,8 @@ class Plan:
     def rate(self, done: int, spent: float = 0.0) -> float:
         """The learning rate of the step after `done` steps.
 
-        spent: share of the time that is up where time is limited; past the warm-up the rate falls with what is further
-        on, steps or time.
+        spent: share of the time that is up, where time is limited. After the warm-up the rate falls with the steps or
+        with the time, whichever is further on.
         """
         at = done if done < self.warmup else max(done, round(spent * self.steps))
         return cosine_rate(at, self.steps, self.learning_rate, self.warmup)
@@ -113,7 +113,7 @@ def no_history() -> pd.DataFrame:
 
 
 def final_loss(history: pd.DataFrame) -> float:
-    """The mean loss over the last tenth of the steps: that of a single step says little."""
+    """The mean loss over the last tenth of the steps; the loss of a single step says little."""
     return float(history["loss"].tail(max(1, len(history) // 10)).mean())
 
 
@@ -126,8 +126,10 @@ def cosine_rate(step: int, steps: int, peak: float, warmup: int) -> float:
 
 
 def _step(trainee: Trainee, done: int, rate: float) -> tuple[float, float, dict[str, float]]:
-    """One step: loss, the gradient's norm before clipping, the trainee's numbers. Unless both are finite, changes
-    nothing."""
+    """Take one step: loss, the gradient's norm before clipping, the trainee's numbers.
+
+    Nothing changes unless loss and norm are finite.
+    """
     loss, numbers = trainee.loss(done)
     trainee.optimizer.zero_grad()
     loss.backward()

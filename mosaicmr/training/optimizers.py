@@ -1,16 +1,16 @@
-"""The optimizers of the trainings, behind one face: `set_rate`, `zero_grad`, `step`, and `parts` for checkpoints."""
+"""Optimizers of all trainings, with one interface: `set_rate`, `zero_grad`, `step`, and `parts` for checkpoints."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-# A U-Net's input and output layers, which Muon is not for.
+# A U-Net's input and output layers: Muon is for the layers between them.
 UNET_ENDS = ("conv_in", "conv_out", "class_embedding.linear_1")
 
 
 class OneOptimizer:
-    """One of PyTorch's optimizers behind the face of `MuonWithAdamW`."""
+    """A single optimizer of PyTorch, with the interface of `MuonWithAdamW`."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
@@ -29,8 +29,8 @@ class OneOptimizer:
 class MuonWithAdamW:
     """Muon on the weights of linear and convolutional layers, AdamW on all other parameters and on those of `ends`.
 
-    Muon (Jordan et al. 2024) makes each update a matrix with nearly equal singular values. PyTorch's takes matrices
-    only, so a kernel is seen as one row an output channel, in the same memory.
+    Muon (Jordan et al. 2024) makes each update a matrix with nearly equal singular values. PyTorch's Muon takes
+    matrices only, so a kernel is viewed as one row for each output channel, in the same memory.
     """
 
     def __init__(self, module: nn.Module, ends: Sequence[str], rate: float, weight_decay: float) -> None:
@@ -56,7 +56,7 @@ class MuonWithAdamW:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One step of both."""
+        """Take one step of both optimizers."""
         for parameter, matrix in self._pairs:
             matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
         self._muon.step()

@@ -1,6 +1,6 @@
-"""Training data of the experts and of the adapted base.
+"""The training set of experts and of the adapted base.
 
-Cached latents, domain maps and prompt embeddings of the training patients' slices.
+It holds cached latents, domain maps and prompt embeddings of the training patients' slices.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ class TrainingSlices:
     """The n training slices of an expert, or of the adapted base, with their prompts.
 
     mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the
-    mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n, K], rows of the embeddings, of
-    which a step takes one a slice; K is 1 for an expert. embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is
+    mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n, K], rows of the embeddings; a
+    step takes one for each slice; K is 1 for an expert. embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is
     the empty prompt. tumour_classes: canonical class of the domain ids 1..T; healthy: the number of healthy domains.
     """
 
@@ -44,7 +44,7 @@ class TrainingSlices:
         return self.domains.shape[-1] // self.mean.shape[-1]
 
     def digest(self) -> str:
-        """SHA-256 over everything in here."""
+        """SHA-256 of all arrays and numbers of the set."""
         digest = hashlib.sha256(repr((self.tumour_classes, self.healthy)).encode())
         for array in (self.mean, self.std, self.domains, self.prompts, self.embeddings, self.mask):
             if array is not None:
@@ -137,7 +137,7 @@ def load_adaptation_slices(
 ) -> TrainingSlices:
     """All training slices, each with the prompts of the whole slice and of every domain; see `load_training_slices`.
 
-    In the place of a domain that a slice lacks stands the prompt of the whole slice.
+    A domain that a slice lacks has the prompt of the whole slice in its place.
     """
     arrays, slices = load_shards(shards, None, with_std)
     asked = np.full((len(slices), 1 + len(domains)), WHOLE, object)

@@ -1,4 +1,4 @@
-"""Finding and reading base models, and refusing what is not one."""
+"""Base models are found and read, and other folders are refused."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Layouts: what the U-Net is told about where each domain lies."""
+"""Layouts: the channels that show the U-Net where each domain lies."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What is fetched from the hub: one copy of the weights, whole, pinned, checked; and what is said when it cannot be."""
+"""A fetch from the hub takes one copy of the weights, whole, pinned and checked; its errors name the remedy."""
 
 import hashlib
 import os

@@ -44,7 +44,7 @@ def test_each_question_gets_the_words_of_the_token_that_it_attends_to():
 
 
 def test_a_token_is_read_with_those_near_it():
-    # Two prompts of the same tokens, of which the first two have changed places.
+    # Two prompts of the same tokens; the first two have changed places.
     reader, generator = random_reader(), torch.Generator().manual_seed(1)
     states = torch.randn(1, 6, WIDTH, generator=generator)
     swapped = states[:, [1, 0, 2, 3, 4, 5]]

@@ -1,4 +1,4 @@
-"""The bundled base's U-Net: what the prompt says of a tumour class acts on the pixels of that class."""
+"""The bundled base's U-Net: the prompt's words on a tumour class act on the pixels of that class."""
 
 import pytest
 import torch

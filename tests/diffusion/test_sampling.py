@@ -1,4 +1,4 @@
-"""DDIM, SDEdit and guidance, checked against a denoiser whose answer is known: the best one for a Gaussian target."""
+"""DDIM, SDEdit and guidance, checked against a denoiser whose answer is known: the best for a Gaussian target."""
 
 import pytest
 import torch

@@ -48,7 +48,7 @@ REST = "oedema bright"
 
 
 def one_window(folder, prompt):
-    """What CLIP itself makes of a prompt that fits."""
+    """The states that CLIP itself gives to a prompt that fits."""
     tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     encoder = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", local_files_only=True).eval()
     tokens = tokenizer([prompt], padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")

@@ -1,4 +1,4 @@
-"""Asked words against measured ones, on slices whose looks are known."""
+"""Asked words against measured words, on slices whose looks are known."""
 
 import numpy as np
 import pandas as pd

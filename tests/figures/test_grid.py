@@ -1,4 +1,4 @@
-"""The grid of patients' slices and synthetic ones."""
+"""The grid of patients' slices beside synthetic slices."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def slices(value, count, size=24):
 
 @pytest.fixture
 def run():
-    """Two shards of three real slices, and two batches of two synthetic ones."""
+    """Two shards of three real slices, and two batches of two synthetic slices."""
     real, synthetic = [], []
     for shard in range(2):
         table = pd.DataFrame({"slice": [f"SUBJECT{shard}-z{row}" for row in range(3)]})

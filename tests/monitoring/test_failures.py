@@ -1,4 +1,4 @@
-"""What a failed run says at its end, by workflows whose jobs really fail."""
+"""The report at the end of a failed run, from workflows whose jobs really fail."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ CAUSES = {
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What is said of each job, from one run in which all fail; 'module' has a log of an earlier run."""
+    """The report on each job, from one run in which all fail; 'module' has a log of an earlier run."""
     folder = tmp_path_factory.mktemp("failing")
     (folder / "logs").mkdir()
     (folder / "logs" / "module.log").write_text("05:00:00 error: an old reason.\n")

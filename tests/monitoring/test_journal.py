@@ -52,7 +52,7 @@ def read(record: Path) -> dict:
 
 
 def curve(events: Path, tag: str) -> list[tuple[int, float]]:
-    """What TensorBoard shows of a tag."""
+    """The curve of a tag, as TensorBoard shows it."""
     loaded = EventAccumulator(str(events))
     loaded.Reload()
     return [(event.step, event.value) for event in loaded.Scalars(tag)]

@@ -42,7 +42,7 @@ def write(path: Path, content: object) -> None:
 
 
 def oedema(run: Path, record: object = None, **changes: object) -> Training:
-    """What is said of one expert whose record is RECORD with changes."""
+    """The line on an expert whose record is RECORD with changes."""
     write(run / "progress" / f"{NAME}.json", RECORD | changes if record is None else record)
     return {training.name: training for training in survey(run, NOW)}[NAME]
 

@@ -1,4 +1,4 @@
-"""Domains mean the same in every patient: fitted on training patients, exact, and told from tumour by the labels."""
+"""Domains mean the same in every patient: fitted on training patients, exact, and divided from tumour by the labels."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The prompts of simulated slices: how often what is said of them."""
+"""The prompts of simulated slices, and the frequency of each statement in them."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def drawn(facts: SliceFacts) -> list[tuple[str, np.ndarray]]:
 
 
 def share(prompts: list[str], words: str) -> float:
-    """How many of the prompts hold some words, from 0 to 1."""
+    """The share of the prompts that hold some words, from 0 to 1."""
     return float(np.mean([words in prompt for prompt in prompts]))
 
 

@@ -36,7 +36,7 @@ def freed(shard: dict[str, np.ndarray], scale: LookScale, share: float, seed: in
 
 def test_looks_no_longer_go_together(shard: dict[str, np.ndarray], scale: LookScale) -> None:
     def agreement(shards: list[dict[str, np.ndarray]]) -> float:
-        """How far the brightness of necrosis, which is much water, on T1 foretells that on FLAIR."""
+        """Agreement of the brightness of necrosis, which is much water, on T1 and on FLAIR."""
         tables = [
             regions.set_index(["tumour_class", "modality"])["mean"] for one in shards for regions in regions_of(one)
         ]

@@ -258,7 +258,7 @@ def test_the_noise_schedule_ends_in_pure_noise() -> None:
 
 def test_shards_of_prompts_of_different_lengths_become_one_set():
     def shard(count: int, length: int, first: int) -> dict[str, torch.Tensor]:
-        """One slice a prompt; the state of prompt i is `first` + i in all tokens, 0 for the empty one."""
+        """One slice a prompt; the state of prompt i is `first` + i in all tokens, 0 for the empty prompt."""
         values = torch.cat([torch.zeros(1), first + torch.arange(count)])
         return {
             "latents": values[1:, None, None, None].half(),

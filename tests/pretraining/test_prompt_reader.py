@@ -1,4 +1,4 @@
-"""The reader of prompts: what its training set says, and that it learns to read."""
+"""The reader of prompts: its training set, and that it learns to read."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""The phantom is a patient as a radiologist would expect one, the same every time, and no two alike."""
+"""The phantom looks as a radiologist expects a patient to look; it is the same every time, and no two are alike."""
 
 import nibabel as nib
 import numpy as np

@@ -1,4 +1,4 @@
-"""Simulated slices: what the base model learns from must look like what it will see."""
+"""Simulated slices, from which the base model learns, must look like the slices that it will see."""
 
 import numpy as np
 import pytest

@@ -41,7 +41,7 @@ GPU_RULES = {
 
 
 def comment(expert: str) -> str:
-    """What Snakemake tells SLURM that an expert's job is for."""
+    """The comment by which Snakemake names an expert's job to SLURM."""
     return f"rule_finetune_expert_wildcards_{expert}"
 
 
@@ -57,7 +57,7 @@ def first_step(site: Site, expert: str) -> int:
 
 
 def targets(*experts: str) -> list[str]:
-    """What to ask Snakemake for to get these experts."""
+    """The targets of Snakemake that make these experts."""
     return [f"results/tiny/experts/{expert}/adapter_model.safetensors" for expert in experts]
 
 
@@ -81,7 +81,7 @@ def starts_of(records: list[Record], expert: str) -> list[Record]:
 
 @dataclass
 class Placements:
-    """Where SLURM put running jobs: node and number of the GPU by job, as `scontrol` says while they run."""
+    """Places of running jobs under SLURM: node and number of the GPU by job, as `scontrol` says while they run."""
 
     cluster: SlurmCluster
     found: dict[str, tuple[str, str]] = field(default_factory=dict)

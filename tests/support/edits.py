@@ -32,7 +32,7 @@ def without(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept(path: Path) -> Iterator[None]:
-    """Whatever is done to the file, it has its bytes and dates again afterwards."""
+    """Give the file its bytes and dates back afterwards, whatever was done to it."""
     aside = path.with_name(f".{path.name}-kept")
     shutil.copy2(path, aside)
     try:

@@ -1,4 +1,4 @@
-"""What the rules say about environments, what environments hold, and what scripts import, all read from their text."""
+"""The environments that rules name, their packages, and the imports of scripts, all read from their text."""
 
 import ast
 import functools
@@ -18,7 +18,7 @@ RULE = re.compile(r"^( *)(?:rule|checkpoint) (\w+):\n(?:(?:\1 +.*)?\n)*", re.MUL
 RULE_FILES = [CHECKOUT / "Snakefile", *sorted((CHECKOUT / "rules").glob("*.smk"))]
 ENVIRONMENTS = sorted(path.stem for path in (CHECKOUT / "envs").glob("*.yaml"))
 
-# A module that needs another one, which its own package does not ask for.
+# A module that needs another module, for which its own package does not ask.
 IMPORTS_TOO = {"torch.utils.tensorboard": "tensorboard"}
 
 

@@ -26,7 +26,7 @@ class Hub(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        """What to set HF_ENDPOINT to."""
+        """The value for HF_ENDPOINT."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def sent(self) -> set[str]:

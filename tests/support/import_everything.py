@@ -25,7 +25,7 @@ def run_file(file: Path, package: str) -> None:
 
 
 def failures(file: Path, package: str) -> list[str]:
-    """What of a file cannot be imported."""
+    """The imports of a file that fail."""
     found = []
     try:
         run_file(file, package)

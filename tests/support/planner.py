@@ -1,4 +1,4 @@
-"""Which jobs Snakemake would run, asked many times."""
+"""Plans of Snakemake: the jobs that it would run, asked many times."""
 
 import json
 import subprocess
@@ -52,6 +52,6 @@ class Planner:
     checkout: Path
 
     def jobs(self, *config: str) -> dict[str, int]:
-        """How many jobs of each rule would run, `all` left out, with words for `--config`."""
+        """The number of jobs of each rule that would run, `all` left out, with words for `--config`."""
         words = ("--config", "base={model: base}", *config)
         return planned(self.server.plan(self.checkout, *words, configs=["tiny"], checkout=self.checkout))

@@ -96,7 +96,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Record:
-    """What the accounting says of one start of a job; a job that SLURM itself started anew has several.
+    """The accounting's record of one start of a job; a job that SLURM itself started anew has several.
 
     comment: which rule and wildcards it was submitted for. memory, limit: as asked for, e.g. 300M and minutes.
     """
@@ -152,7 +152,7 @@ class SlurmCluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to talk to this cluster."""
+        """The environment of a process that talks to this cluster."""
         return {**os.environ, "SLURM_CONF": str(self.root / "slurm.conf")}
 
     def start(self) -> None:
@@ -188,12 +188,12 @@ class SlurmCluster:
             LINK.unlink()
 
     def ask(self, *command: str) -> str:
-        """What a SLURM command prints."""
+        """The output of a SLURM command."""
         run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
         return run.stdout.strip()
 
     def records(self, after: int = 0) -> list[Record]:
-        """What the accounting says of all jobs with higher numbers than `after`, in the order of their starts."""
+        """The accounting's records of all jobs with higher numbers than `after`, in the order of their starts."""
         lines = self.ask("sacct", "-D", "-X", "-n", "-P", "-a", "-S", "now-1day", f"--format={RECORD}").splitlines()
         found = [Record(*line.split("|")) for line in lines]
         return sorted((record for record in found if int(record.job) > after), key=lambda record: record.start)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.slurm_cluster import SlurmCluster
 from tests.support.workflow import CHECKOUT
 
-# What stands in slurm/config.yaml, and what a site with these partitions and so small a cluster puts there.
+# Words of slurm/config.yaml, and those by which a site with these partitions and so small a cluster replaces them.
 SITE = {
     "  # slurm_partition: cpu": "  slurm_partition: cpu",
     "    # slurm_partition: gpu": "    slurm_partition: gpu",
@@ -50,7 +50,7 @@ class Site:
 
     @property
     def log(self) -> Path:
-        """What the last call of Snakemake said."""
+        """The messages of the last call of Snakemake."""
         return self.directory / "snakemake.log"
 
     def finish(self, call: subprocess.Popen, timeout: int = 1200) -> None:

@@ -16,7 +16,7 @@ HEADER = SliceHeader(("FLAIR", "T2"), 1.5, "brats2021")
 
 @dataclass(frozen=True)
 class SquareCohort:
-    """Paths of one shard of real slices and one batch of synthetic ones, and the table of subjects."""
+    """Paths of one shard of real slices, one batch of synthetic slices, and the table of subjects."""
 
     slices: list[str]
     synthetic: list[str]

@@ -103,7 +103,7 @@ def make_tiny_stable_diffusion(folder: str | Path) -> Path:
         text_encoder=CLIPTextModel(text),
         tokenizer=tokenizer,
         unet=tiny_unet(4, 4, text_width=32),
-        # Real ones come with a scheduler for sampling, not with the one for training.
+        # Published models come with a scheduler for sampling, not with that for training.
         scheduler=DDIMScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
         ),

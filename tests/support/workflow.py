@@ -19,7 +19,7 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def arguments_for(checkout: Path, directory: Path, *arguments: str, configs: Sequence[str] = ()) -> list[str]:
-    """What follows the word `snakemake` to run the checkout's Snakefile in `directory`.
+    """Words after `snakemake` that run the checkout's Snakefile in `directory`.
 
     configs: names of files in the checkout's config/.
     """
@@ -46,7 +46,7 @@ def snakemake(
 
 
 def planned(run: subprocess.CompletedProcess) -> dict[str, int]:
-    """How many jobs of each rule a dry run plans, from its table of job statistics; the target `all` is left out."""
+    """The number of jobs of each rule, without the target `all`, in a dry run's table of job statistics."""
     assert run.returncode == 0, run.stdout[-4000:]
     table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total", run.stdout, re.MULTILINE | re.DOTALL)
     if table is None:

@@ -41,7 +41,7 @@ def annotated(row: float = 18, column: float = 20, radius: float = 5, seed: int 
 
 
 def cohort() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Slices of six patients, of which the last two are held out; p0 has many slices."""
+    """Slices of six patients; the last two are held out, and p0 has many slices."""
     counts = {"p0": 6, "p1": 2, "p2": 2, "p3": 2, "p4": 3, "p5": 3}
     rows = [(f"{p}-z{z}", p, p, 0.5 + 0.02 * z) for p, count in counts.items() for z in range(count)]
     names = list(counts)

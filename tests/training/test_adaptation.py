@@ -1,4 +1,4 @@
-"""Adapting the base to a cohort: what is learnt and averaged, its checkpoints, and whose experts fit the result."""
+"""Adapting the base to a cohort: learning and averaging, checkpoints, and the experts that fit the result."""
 
 import dataclasses
 import json

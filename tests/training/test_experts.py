@@ -1,4 +1,4 @@
-"""Fine-tuning an expert: its loss, its randomness, its checkpoints and what it does when training diverges."""
+"""Fine-tuning an expert: its loss, its randomness, its checkpoints, and its error when training diverges."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The loop of every training: what it records, when it writes a checkpoint, how it resumes, and when it stops."""
+"""The loop of every training: its history, its checkpoints, its resumption and its end."""
 
 import dataclasses
 from pathlib import Path

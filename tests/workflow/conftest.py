@@ -52,5 +52,5 @@ def plan_server() -> Iterator[PlanServer]:
 
 @pytest.fixture(scope="session")
 def planner(tiny_run: TinyRun, plan_server: PlanServer) -> Planner:
-    """Which jobs the finished tiny run would run again, after an edit."""
+    """A planner of the jobs that the finished tiny run would run again, after an edit."""
     return Planner(plan_server, tiny_run.directory)

@@ -1,4 +1,4 @@
-"""Which rules read what each rule writes: the specification that the tests of staleness hold the workflow against."""
+"""The rules that read the output of each rule: the specification against which staleness is tested."""
 
 REAL = {"extract_features", "measure_fidelity", "extract_radiomics", "measure_mask_fidelity"}
 ON_VARIANTS = {*REAL, "measure_prompt_accuracy", "figure_grid"}

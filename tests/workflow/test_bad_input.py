@@ -1,4 +1,4 @@
-"""What a user gets wrong ends with one sentence, a non-zero exit code, and no output that could be mistaken for one."""
+"""A user's mistake ends with one sentence, a non-zero exit code, and no output that could pass for a result."""
 
 import re
 from collections.abc import Callable

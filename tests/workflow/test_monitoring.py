@@ -1,4 +1,4 @@
-"""What a run of the real workflow tells while it lasts, and when a job of it fails."""
+"""Messages of a run of the real workflow, while it lasts and when a job of it fails."""
 
 import shutil
 from pathlib import Path

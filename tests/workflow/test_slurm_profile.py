@@ -18,7 +18,7 @@ RULES = {
 
 
 def plan(server: PlanServer, directory: Path, profile: str, cwd: Path, *arguments: str) -> str:
-    """What a dry run of the tiny configuration says, called with the profile from the folder `cwd`."""
+    """The messages of a dry run of the tiny configuration, with the profile, called from the folder `cwd`."""
     words = ["--profile", profile, "--dry-run", "--directory", str(directory)]
     words += ["--snakefile", str(CHECKOUT / "Snakefile"), *arguments]
     run = server.call(cwd, [*words, "--configfile", str(CHECKOUT / "config" / "tiny.yaml")])

@@ -1,6 +1,6 @@
 """The mutation matrix, continued: modules of the library, scripts and environments.
 
-What an edit must rerun is found by another way than the fingerprint's: from the bytecode of the scripts. Every module
+The scripts that an edit must rerun are found independently of the fingerprint, from their bytecode. Every module
 and every script is edited and fingerprinted in this process. That a rule carries the fingerprint of its script is read
 from the records of a finished run; that Snakemake acts on it is planned, for some edits.
 """

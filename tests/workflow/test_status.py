@@ -14,7 +14,7 @@ pytestmark = pytest.mark.workflow
 
 
 def status(checkout: Path, *config: str) -> str:
-    """What `make status` prints of a run."""
+    """The lines that `make status` prints of a run."""
     command = [sys.executable, "tools/status.py", "--cores", "2", "--configfile", "config/tiny.yaml"]
     command += ["--config", "base={model: base}", *config]
     run = subprocess.run(command, cwd=checkout, text=True, capture_output=True, timeout=300)

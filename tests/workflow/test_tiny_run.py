@@ -1,4 +1,4 @@
-"""One whole workflow on 32 x 32 pixels, phantom to report: what it leaves behind, and what a change makes it redo."""
+"""One whole workflow on 32 x 32 pixels, phantom to report: its outputs, and the jobs that a change repeats."""
 
 import json
 
