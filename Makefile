@@ -31,7 +31,7 @@ progress: ## show how far each training of RUN (demo) is; WATCH=10 shows it ever
 	@python3 -m mosaicmr.monitoring.overview results/$(RUN) $(if $(WATCH),--watch $(WATCH))
 
 test: venv ## run all tests but the slow tests (minutes)
-	python -m pytest -n $(CORES) --dist loadgroup -m "not slow and not slurm and not envs"
+	python -m pytest -n $(CORES) --dist loadfile -m "not slow and not slurm and not envs"
 
 test-slow: venv ## run the tests that `make test` leaves out
 	python -m pytest -m slow

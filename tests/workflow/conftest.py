@@ -1,5 +1,7 @@
 """One finished tiny run, shared by the tests that look at it."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,13 +36,29 @@ class TinyRun:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, base: Path) -> TinyRun:
-    """The whole workflow on the tiny configuration; minutes."""
-    directory = copy_checkout(tmp_path_factory.mktemp("tiny"))
+    """The whole workflow on the tiny configuration; minutes. Each process of pytest-xdist has a copy of one run."""
+    session = tmp_path_factory.getbasetemp()
+    shared = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "tiny-run"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "output.txt").exists():
+            (shared / "output.txt").write_text(run_tiny(shared / "checkout", base), encoding="utf-8")
+    # With its dates and Snakemake's records, so that nothing in it is stale.
+    directory = shutil.copytree(shared / "checkout", tmp_path_factory.mktemp("tiny") / "checkout", symlinks=True)
+    return TinyRun(directory, (shared / "output.txt").read_text(encoding="utf-8"))
+
+
+def run_tiny(directory: Path, base: Path) -> str:
+    """Run config/tiny.yaml in a checkout of its own, and return what Snakemake said."""
+    shutil.rmtree(directory, ignore_errors=True)  # of an attempt that failed
+    directory.mkdir()
+    copy_checkout(directory)
     shutil.copytree(base, directory / "base")
     config = ["--config", "base={model: base}"]
     run = snakemake(directory, *config, configs=["tiny"], timeout=1800, checkout=directory)
     assert run.returncode == 0, run.stdout[-6000:]
-    return TinyRun(directory, run.stdout)
+    return run.stdout
 
 
 @pytest.fixture(scope="session")
