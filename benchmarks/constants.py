@@ -11,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 from stages import stages
 
-# What the work of a stage grows with; a stage that is not named here has a cost of its own that hardly grows.
+from mosaicmr.cohort.selection import TRAINING, select_splits
+
+# The unit that the work of a stage grows with; a stage that is not named here has a cost that hardly grows.
 SECONDS = {
     "subject": ("build_phantom", "check_cohort", "extract_slices"),
     "slice": ("tessellate_slices", "partition_slices", "figure_partition"),
@@ -39,7 +41,7 @@ def count_units(run: Path) -> dict[str, int]:
     """The number of each unit that a run has; 0 for stages that it did not reach."""
     subjects = pd.read_parquet(run / "cohort" / "subjects.parquet")
     slices = rows(run, "slices/*.parquet")
-    of_training = slices["subject"].isin(subjects.loc[subjects["split"] == "train", "subject"]) if len(slices) else []
+    of_training = select_splits(slices, subjects, TRAINING) if len(slices) else []
     layouts = len(rows(run, "layouts/*.parquet"))
     variants = len(list(run.glob("synthetic/*")))
     independent = len(list(run.glob("synthetic/*/renderings")))
@@ -47,7 +49,7 @@ def count_units(run: Path) -> dict[str, int]:
     return {
         "subject": len(subjects),
         "slice": len(slices),
-        "training slice": int(sum(of_training)),
+        "training slice": len(of_training),
         "training step": int(sum(curves)),
         "expert": len(curves),
         "layout": layouts,

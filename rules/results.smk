@@ -76,14 +76,13 @@ rule figure_grid:
 rule figure_radiomics:
     """Draw distributions of radiomic features, real beside each variant."""
     input:
+        **DOMAIN_MAPS,
         features=expand(at("evaluation", "radiomics", "features", "{subset}.parquet"), subset=["real", *VARIANTS]),
     output:
         pdf=at("figures", "radiomics.pdf"),
         png=report(at("figures", "radiomics.png"), category="Evaluation", caption="../docs/captions/radiomics.rst"),
     params:
         subsets=["real", *VARIANTS],
-        domains=DOMAINS,
-        modality=config["cohort"]["modalities"][0],
     log:
         at("logs", "figure_radiomics.log"),
     benchmark:

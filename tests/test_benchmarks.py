@@ -73,7 +73,7 @@ def call(
     """Call a command with arguments, in this process, and return what it prints."""
 
     def call(main: Callable[[], None], *arguments: str) -> str:
-        # What the command sets itself, to have it taken back afterwards.
+        # A variable that the command sets itself, to have it taken back afterwards.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             monkeypatch.setenv(name, "1")
         caplog.set_level(logging.INFO, "mosaicmr")

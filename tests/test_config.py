@@ -13,7 +13,7 @@ from mosaicmr.errors import InputError
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 SHIPPED = ("brats", "paper", "tiny")
 
-# What would leave the refinement without slices, and without those of patients.
+# Settings that would leave the refinement without slices, and without those of patients.
 UNREFINED = {f"pretrain.banks.{name}.trains": ["unet"] for name in ("slices", "slices_1mm", "volumes", "volumes_1mm")}
 PATIENTLESS = {key: value for key, value in UNREFINED.items() if "volumes" in key}
 

@@ -25,7 +25,7 @@ from tests.support.environments import (
 )
 from tools import lock
 
-# What scripts use and do not import.
+# Packages that scripts use and do not import.
 READS_PARQUET = {"pyarrow"}  # for pandas
 RUNS_SNAKEMAKE = {"snakemake", "pygments"}  # a report colours code with Pygments
 BUILDS_PYRADIOMICS = {"cython", "setuptools", "versioneer", "wheel"}

@@ -1,6 +1,6 @@
 """Compare radiomic features with those of training patients, one by one and all together."""
 
-from mosaicmr.cohort.selection import TRAINING
+from mosaicmr.cohort.selection import TRAINING, in_splits
 from mosaicmr.evaluation.intervals import metric_table
 from mosaicmr.evaluation.radiomics_comparison import (
     classifier_row,
@@ -16,9 +16,9 @@ from mosaicmr.stage import stage
 def main(snakemake) -> None:
     params = snakemake.params
     real, other = load_table(snakemake.input.real), load_table(snakemake.input.other)
-    train = real[real["split"] == TRAINING]
+    train = real[in_splits(real, TRAINING)]
     if snakemake.wildcards.subset == "floor":
-        other = real[real["split"].isin(HELD_OUT)]
+        other = real[in_splits(real, *HELD_OUT)]
     save_table(snakemake.output.features, compare_features(train, other))
     vectors = feature_vectors(train, other)
     rows = [

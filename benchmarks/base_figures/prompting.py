@@ -21,7 +21,7 @@ from mosaicmr.prompts.looks import SHADES, TEXTURES, Look
 from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import numpy_generator
 
-# What the picture changes, one word at a time.
+# The looks that the picture changes, one word at a time.
 CHANGED = ((OEDEMA, "FLAIR"), (ENHANCING, "T1ce"))
 
 
@@ -91,7 +91,7 @@ def read_rightly(bench: Bench, facts: Sequence[SliceFacts], asked: Sequence[tupl
     with torch.inference_mode():
         words = torch.cat([unet.read(states, mask) for states, mask in parts])
     brightness = words[..., : len(SHADES)]
-    # What no word takes is the probability that nothing was said.
+    # The share that no word takes is the probability that nothing was said.
     answers = torch.cat([brightness, 1 - brightness.sum(-1, keepdim=True)], -1).argmax(-1)
     found = [
         int(answers[row, TUMOUR_CLASSES.index(class_of(look)), MODALITIES.index(look.modality)]) == look.brightness

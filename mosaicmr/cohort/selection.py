@@ -10,6 +10,11 @@ def splits_of(table: pd.DataFrame, subjects: pd.DataFrame) -> pd.Series:
     return table["subject"].map(subjects.set_index("subject")["split"])
 
 
+def in_splits(table: pd.DataFrame, *splits: str) -> pd.Series:
+    """A mask of the rows of a table (column split) that are of these splits."""
+    return table["split"].isin(splits)
+
+
 def select_splits(table: pd.DataFrame, subjects: pd.DataFrame, *splits: str) -> pd.DataFrame:
     """The rows of a table (column subject) that belong to patients of these splits, with their index.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mosaicmr.cohort.selection import in_splits
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.features import efficientnet_features
 from mosaicmr.evaluation.inception import inception_features
@@ -41,7 +42,7 @@ class FeatureSet:
 
     def of(self, *splits: str) -> "FeatureSet":
         """The slices of these parts of the cohort."""
-        rows = np.flatnonzero(self.table["split"].isin(splits))
+        rows = np.flatnonzero(in_splits(self.table, *splits))
         inception = None if self.inception is None else self.inception[rows]
         table = self.table.iloc[rows].reset_index(drop=True)
         return FeatureSet(table, self.efficientnet[rows], self.textures[rows], self.steps[rows], inception)

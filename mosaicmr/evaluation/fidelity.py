@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.selection import TRAINING
+from mosaicmr.cohort.selection import TEST, TRAINING
 from mosaicmr.evaluation.feature_set import FeatureSet
 from mosaicmr.evaluation.frechet import mean_frechet
 from mosaicmr.evaluation.intervals import jackknife_interval, metric_row, patient_interval
@@ -30,7 +30,7 @@ NO_PAIRS = "There are no two patients whose slices could be paired, or no slice 
 
 def variant_rows(synthetic: FeatureSet, real: FeatureSet, kid_subset: int, seed: int) -> list[dict]:
     """fid, frechet_efficientnet_train, frechet_efficientnet_test, kid_test and seam_index of a synthetic set."""
-    train, test = real.of(TRAINING), real.of("test")
+    train, test = real.of(TRAINING), real.of(TEST)
     return [
         _fid_row(synthetic, lambda: frechet_row("fid", synthetic, train, "inception", seed)),
         frechet_row("frechet_efficientnet_train", synthetic, train, "efficientnet", seed),
@@ -42,7 +42,7 @@ def variant_rows(synthetic: FeatureSet, real: FeatureSet, kid_subset: int, seed:
 
 def floor_rows(real: FeatureSet, kid_subset: int, seed: int) -> list[dict]:
     """The same metrics of real slices: halves of the training patients, training against test, held-out seams."""
-    train, test = real.of(TRAINING), real.of("test")
+    train, test = real.of(TRAINING), real.of(TEST)
     return [
         _fid_row(real, lambda: halves_row("fid", train, "inception", seed)),
         halves_row("frechet_efficientnet_train", train, "efficientnet", seed),

@@ -1,7 +1,6 @@
 """One slice from a domain map and a prompt, without a run of the workflow."""
 
-import math
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ def draw_slice(
     base: Base,
     denoiser: Denoiser,
     domains: np.ndarray,
-    names: Sequence[str],
+    header: SliceHeader,
     prompt: str,
     *,
     steps: int = STEPS,
@@ -32,17 +31,15 @@ def draw_slice(
     """Draw a slice from noise.
 
     denoiser: made of `base`, with or without an expert. domains: uint8 [H, W], 0 outside the brain; H and W are
-    multiples of the base's downsampling; row 0 is anterior, column 0 the patient's right. names: the domains in the
-    order of their ids, from id 1 on (`partition.domains.domain_names`). prompt: as in the column `prompt_whole` of a
+    multiples of the base's downsampling; row 0 is anterior, column 0 the patient's right. header: of the map.
+    prompt: as in the column `prompt_whole` of a
     run's layouts; '' asks for nothing. steps, guidance_scale: as config keys `synthesis.*`. seed: of the noise.
     Returns float16 [M, H, W] in [0, 1], the base's modalities in their order, 0 outside the brain. Raises InputError if
     a part of the base cannot be read.
     """
     table = pd.DataFrame({"slice": ["drawn"], f"prompt_{WHOLE}": [prompt]})
     source = np.zeros((1, len(base.modalities), *domains.shape), np.float16)
-    # Sampling needs neither pixel size nor label scheme: they enter through the prompt.
-    header = SliceHeader(base.modalities, math.nan, "", tuple(names))
-    layouts = Layouts(header, table, {"domains": domains[None], "source": source})
+    layouts = Layouts(replace(header, modalities=base.modalities), table, {"domains": domains[None], "source": source})
     embeddings = Embeddings.embed(base.text_encoder, [prompt])
     settings = {"steps": steps, "guidance_scale": guidance_scale, "share_noise": True}
     return synthesize_slices(Sampler.of(base, embeddings, settings, seed), layouts, denoiser, Start())[0]

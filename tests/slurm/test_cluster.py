@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 EXPERTS = ("necrosis", "oedema", "enhancing", "healthy1", "healthy2", "whole")
 # Long enough to be killed on the way, with a checkpoint behind: most of a minute on a core of its own.
 STEPS, CHECKPOINT = 2000, 50
-# What asks for a GPU, as the profile's comment says: all that trains or samples networks.
+# The rules that ask for a GPU, as the profile's comment says: all that trains or samples networks.
 GPU_RULES = {
     *(
         "encode_latents",
@@ -250,7 +250,7 @@ def test_a_killed_snakemake_leaves_what_a_rerun_completes(site: Site, finished: 
     os.kill(call.pid, signal.SIGKILL)
     call.wait()
     assert cluster.running(comment("whole")) == job  # SLURM knows nothing of Snakemake's end
-    # What docs/cluster.md tells a user to do: find and cancel the jobs that were left, unlock, and run again.
+    # As docs/cluster.md tells a user to do: find and cancel the jobs that were left, unlock, and run again.
     mine = [line.split() for line in cluster.ask("squeue", "--me", "-h", "-o", "%i %j").splitlines()]
     left = [number for number, name in mine if name.startswith("mosaicmr_")]
     assert left == [job]

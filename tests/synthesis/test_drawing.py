@@ -20,6 +20,7 @@ from mosaicmr.synthesis.drawing import draw_slice
 from tests.support.tiny_models import MODALITIES
 
 NAMES = domain_names("brats2021", 3)
+HEADER = SliceHeader(tuple(MODALITIES), 1.5, "brats2021", NAMES)
 
 
 def domain_map(size=32) -> np.ndarray:
@@ -50,7 +51,7 @@ def readme_example() -> None:
     base = Base.open("models/base", layouts.header.modalities)
     expert = Denoiser.load(base, "results/demo/experts/whole")  # without a folder: the base itself
     domains, prompt = layouts.domains[0], layouts.table["prompt_whole"][0]  # [128, 128] and text
-    images = draw_slice(base, expert, domains, layouts.names, prompt)  # [4, 128, 128] in [0, 1]
+    images = draw_slice(base, expert, domains, layouts.header, prompt)  # [4, 128, 128] in [0, 1]
     plt.imsave("slice.png", images[0].astype("float32"), cmap="gray")
 
 
@@ -60,15 +61,14 @@ def test_the_example_of_the_readme_draws_a_slice(base: Path, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     save_expert(Base.open("models/base", MODALITIES), Path("results/demo/experts/whole"))
     table = pd.DataFrame({"slice": ["s00001"], "prompt_whole": ["Whole slice, axial brain MRI"]})
-    header = SliceHeader(tuple(MODALITIES), 1.5, "brats2021", NAMES)
-    SliceSet(header, table, {"domains": domain_map()[None]}).save("results/demo/layouts/b0000.safetensors")
+    SliceSet(HEADER, table, {"domains": domain_map()[None]}).save("results/demo/layouts/b0000.safetensors")
     readme_example()
     assert plt.imread("slice.png").shape[:2] == (32, 32)
 
 
 def test_a_slice_has_the_modalities_of_the_base_and_is_black_outside_its_brain(base: Path, tmp_path: Path):
     opened, domains = Base.open(base, ["T2", "FLAIR"]), domain_map()
-    images = draw_slice(opened, Denoiser.load(opened), domains, NAMES, "oedema")
+    images = draw_slice(opened, Denoiser.load(opened), domains, HEADER, "oedema")
     assert images.shape == (2, 32, 32) and images.dtype == np.float16
     assert images.min() >= 0 and images.max() <= 1 and images[:, domains > 0].std() > 0.01
     assert not images[:, domains == 0].any()
@@ -80,14 +80,14 @@ def test_expert_prompt_seed_and_domains_each_change_the_slice_and_nothing_else_d
     plain, expert = Denoiser.load(opened), Denoiser.load(opened, tmp_path)
     moved = np.where(domains == NAMES.index("oedema") + 1, NAMES.index("necrosis") + 1, domains).astype(np.uint8)
     drawn = [
-        draw_slice(opened, plain, domains, NAMES, "oedema"),
-        draw_slice(opened, expert, domains, NAMES, "oedema"),
-        draw_slice(opened, plain, domains, NAMES, "a large necrosis, FLAIR bright"),
-        draw_slice(opened, plain, domains, NAMES, "oedema", seed=2),
-        draw_slice(opened, plain, moved, NAMES, "oedema"),
+        draw_slice(opened, plain, domains, HEADER, "oedema"),
+        draw_slice(opened, expert, domains, HEADER, "oedema"),
+        draw_slice(opened, plain, domains, HEADER, "a large necrosis, FLAIR bright"),
+        draw_slice(opened, plain, domains, HEADER, "oedema", seed=2),
+        draw_slice(opened, plain, moved, HEADER, "oedema"),
     ]
     assert len({images.tobytes() for images in drawn}) == len(drawn)
-    assert draw_slice(opened, plain, domains, NAMES, "oedema").tobytes() == drawn[0].tobytes()
+    assert draw_slice(opened, plain, domains, HEADER, "oedema").tobytes() == drawn[0].tobytes()
 
 
 def test_a_base_without_modalities_draws_nothing(stable_diffusion: Path):

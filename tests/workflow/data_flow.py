@@ -47,7 +47,8 @@ READERS = {
     },
     "tessellate_slices": {"fit_domains", "partition_slices", "figure_partition"},
     "fit_domains": {"partition_slices", "figure_partition", "write_prompts", "draw_layouts", *TRAINING},
-    "partition_slices": {"figure_partition", "draw_layouts", *TRAINING, *REAL} - {"measure_mask_fidelity"},
+    "partition_slices": {"figure_partition", "figure_radiomics", "draw_layouts", *TRAINING, *REAL}
+    - {"measure_mask_fidelity"},
     "write_prompts": {
         "embed_training_prompts",
         *TRAINING,

@@ -10,11 +10,17 @@ from tests.support.planner import PlanServer
 from tests.support.workflow import CHECKOUT
 
 PROFILE = yaml.safe_load((CHECKOUT / "slurm" / "config.yaml").read_text())
+TEXTS = [path.read_text() for path in sorted((CHECKOUT / "rules").glob("*.smk"))]
 RULES = {
     match[1]: match[0]
-    for path in sorted((CHECKOUT / "rules").glob("*.smk"))
-    for match in re.finditer(r"^ *rule (\w+):\n(?:(?!^ *rule ).*\n?)*", path.read_text(), re.MULTILINE)
+    for text in TEXTS
+    for match in re.finditer(r"^ *rule (\w+):\n(?:(?!^ *(use )?rule ).*\n?)*", text, re.MULTILINE)
 }
+RULES |= {
+    twin: RULES[rule] for text in TEXTS for rule, twin in re.findall(r"^ *use rule (\w+) as (\w+) with:", text, re.M)
+}
+# A rule names the device itself, or takes it with the parameters that all sampling shares.
+WITH_DEVICE = re.compile(r'config\["device"\]|\*\*SAMPLING\b')
 
 
 def plan(server: PlanServer, directory: Path, profile: str, cwd: Path, *arguments: str) -> str:
@@ -67,7 +73,7 @@ def test_no_rule_retries_by_itself():
 
 
 def test_every_rule_that_uses_a_device_asks_for_a_gpu_and_no_other():
-    with_device = {name for name, text in RULES.items() if 'config["device"]' in text}
+    with_device = {name for name, text in RULES.items() if WITH_DEVICE.search(text)}
     assert set(PROFILE["set-resources"]) == with_device
     assert {tuple(settings.items()) for settings in PROFILE["set-resources"].values()} == {(("gres", "gpu:1"),)}
 
