@@ -28,9 +28,9 @@ def test_the_answers_are_what_the_prompt_says():
         sentences = dict(sentence.split(": ") for sentence in prompt.split(". ")[1:])
         for tumour, answers in zip(TUMOUR_CLASSES, said, strict=True):
             phrases = [
-                f"{MODALITY_WORDS[name]} {SHADES[level - 1]} {TEXTURES[texture - 1]}"
-                for name, (level, texture) in zip(MODALITIES, answers, strict=True)
-                if level
+                f"{MODALITY_WORDS[name]} {SHADES[brightness - 1]} {TEXTURES[texture - 1]}"
+                for name, (brightness, texture) in zip(MODALITIES, answers, strict=True)
+                if brightness
             ]
             assert sentences.get(tumour.words, "") == ", ".join(phrases)
             said_anything += len(phrases)
