@@ -53,6 +53,20 @@ class SliceHeader:
         values = {name: json.loads(found[name]) for name in cls.__dataclass_fields__ if name in found}
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
+    @classmethod
+    def read_all(cls, path: str | Path, *more: str | Path) -> Self:
+        """Read the header that files of the same slices share. Raises InputError as `read`, or if two contradict.
+
+        The names of the domains are those of the last file that has any.
+        """
+        header = cls.read(path)
+        for file in more:
+            other = cls.read(file)
+            if replace(other, domains=()) != replace(header, domains=()):
+                raise InputError(f"{file} and {path} hold slices of different kinds: run the rule of the older again.")
+            header = replace(header, domains=other.domains or header.domains)
+        return header
+
 
 def table_beside(path: str | Path) -> Path:
     """The table of the slices in a safetensors file."""
@@ -81,12 +95,8 @@ class SliceSet:
         Arrays are mapped into memory: only the parts in use are read. Raises InputError if a file holds no slices, if
         headers contradict each other, or if a file has another number of slices than the table.
         """
-        header, arrays = SliceHeader.read(path), load_arrays(path)
+        header, arrays = SliceHeader.read_all(path, *more), load_arrays(path)
         for file in more:
-            other = SliceHeader.read(file)
-            if replace(other, domains=()) != replace(header, domains=()):
-                raise InputError(f"{file} and {path} hold slices of different kinds: run the rule of the older again.")
-            header = replace(header, domains=other.domains or header.domains)
             arrays |= load_arrays(file)
         table = load_table(table_beside(path)).reset_index(drop=True)
         for name, array in arrays.items():

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from mosaicmr.cohort.selection import select_splits
-from mosaicmr.cohort.slice_set import table_beside
+from mosaicmr.cohort.slice_set import SliceHeader, table_beside
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_table
 
@@ -31,10 +31,12 @@ def refer(
 
     images: files of real or synthetic slices. labels: for each, the file with its label maps and a table beside it: the
     same file for real slices, that of the layouts for synthetic slices. subjects: columns subject and split, None for
-    synthetic slices, which are all taken. Returns columns image_file, label_file, row, slice, patient.
+    synthetic slices, which are all taken. Returns columns image_file, label_file, row, slice, patient. Raises
+    InputError if two files that belong together are of different kinds of slices.
     """
     parts = []
     for image_file, label_file in zip(images, labels, strict=True):
+        SliceHeader.read_all(image_file, label_file)
         table = load_table(table_beside(label_file))
         table = table if subjects is None else select_splits(table, subjects, *splits)
         parts.append(table.assign(image_file=str(image_file), label_file=str(label_file))[COLUMNS])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
 from mosaicmr.partition.domains import TUMOUR, WHOLE, Domain
@@ -79,12 +80,14 @@ def domain_id(name: str, domains: Sequence[Domain]) -> int | None:
 def load_shards(shards: Iterable[Shard], wanted: int | None, with_std: bool) -> tuple[dict[str, np.ndarray], list[str]]:
     """Arrays mean, std (if wanted) and domains of the training slices that contain a domain, and the slices' names.
 
-    wanted: the id of the domain; None takes every slice.
+    wanted: the id of the domain; None takes every slice. Raises InputError if the files of a shard are of different
+    kinds of slices.
     """
     names = ["mean", "std"] if with_std else ["mean"]
     parts: list[dict[str, np.ndarray]] = []
     slices: list[str] = []
     for shard in shards:
+        SliceHeader.read_all(shard.latents, shard.domains)
         latents = load_arrays(shard.latents, [*names, "row"])
         rows = latents.pop("row")
         domains = load_arrays(shard.domains, ["domains"])["domains"][rows]

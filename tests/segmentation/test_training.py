@@ -1,5 +1,7 @@
 """Training a segmenter on each arm, fairly and without a look at the test patients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +44,13 @@ def trained(sets, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "real+classical.safetensors"
     save_arrays(path, weights, describe_weights(HEADER, LONG.channels, LONG.seeds))
     return path, curve
+
+
+def test_slices_and_label_maps_of_different_kinds_are_refused(cohort, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_arrays(other, {"images": np.zeros((1, 1, 8, 8), np.float16)}, replace(HEADER, pixel_size=9.0).metadata)
+    with pytest.raises(InputError, match="hold slices of different kinds"):
+        refer([other], cohort.layouts[:1])
 
 
 @pytest.fixture

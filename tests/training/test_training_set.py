@@ -1,9 +1,12 @@
 """Gathering an expert's training slices, and encoding them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices
 from mosaicmr.errors import InputError
@@ -11,6 +14,7 @@ from mosaicmr.io import save_arrays, save_table
 from mosaicmr.partition.domains import Domain
 from mosaicmr.training.training_set import Prompts, Shard, load_adaptation_slices, load_training_slices
 
+HEADER = SliceHeader(("FLAIR", "T1ce"), 1.5, "brats2021")
 DOMAINS = [
     Domain(1, "necrosis", "tumour", tumour_class=1),
     Domain(2, "oedema", "tumour", tumour_class=2),
@@ -29,8 +33,8 @@ def files(tmp_path):
         domains[1, 0, 0] = 2
         domains[with_oedema, 5, 5] = 2
         paths = Shard(*(tmp_path / f"{shard}-{kind}" for kind in ("latents", "domains", "table")))
-        save_arrays(paths.latents, {"mean": mean, "std": mean, "row": rows})
-        save_arrays(paths.domains, {"domains": domains})
+        save_arrays(paths.latents, {"mean": mean, "std": mean, "row": rows}, HEADER.metadata)
+        save_arrays(paths.domains, {"domains": domains}, HEADER.metadata)
         save_table(paths.table, pd.DataFrame({"slice": [f"{shard}{row}" for row in range(3)], "row": range(3)}))
         shards.append(paths)
         for row in (0, 2):
@@ -90,6 +94,14 @@ def test_a_prompt_that_is_missing_is_one_sentence(files):
     shards, prompts, texts = files
     save_table(prompts.embedding_table, pd.DataFrame({"prompt": texts[:2], "row": range(2)}))
     with pytest.raises(InputError, match="embedding_table lacks a prompt of the domain 'whole'"):
+        load_training_slices(shards, prompts, "whole", DOMAINS, with_std=False)
+
+
+def test_latents_and_domain_maps_of_different_kinds_are_refused(files):
+    shards, prompts, _ = files
+    domains = {"domains": np.full((3, 16, 16), 3, np.uint8)}
+    save_arrays(shards[1].domains, domains, replace(HEADER, pixel_size=3.0).metadata)
+    with pytest.raises(InputError, match="b-domains and .*b-latents hold slices of different kinds"):
         load_training_slices(shards, prompts, "whole", DOMAINS, with_std=False)
 
 
