@@ -40,9 +40,11 @@ def code_of(rule):
 def named_values(params):
     """The function that gives a job's parameters by name, except those made from its input and output."""
     wanted = {name: value for name, value in params.items() if not callable(value) or of_wildcards(value)}
-    return lambda wildcards: {
-        name: in_order(value(wildcards) if callable(value) else value) for name, value in wanted.items()
-    }
+
+    def values(wildcards):
+        return {name: in_order(value(wildcards) if callable(value) else value) for name, value in wanted.items()}
+
+    return values
 
 
 def of_wildcards(function):

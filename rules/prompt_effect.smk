@@ -21,7 +21,7 @@ rule synthesize_prompt_sweep:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
+        mem_mb=growing(10000),
         runtime=growing(60),
     script:
         "../workflow_scripts/synthesize_prompt_sweep.py"

@@ -79,7 +79,7 @@ rule denoise_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
+        mem_mb=growing(10000),
         runtime=growing(120),
     script:
         "../workflow_scripts/denoise_slices.py"
@@ -107,7 +107,7 @@ rule synthesize_slices:
         "../envs/diffusion.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=growing(10000),  # the base's U-Net stays beside the expert's copy, 3.4 GB each for Stable Diffusion
+        mem_mb=growing(10000),
         runtime=growing(120),
     script:
         "../workflow_scripts/synthesize_slices.py"

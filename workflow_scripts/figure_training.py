@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from mosaicmr.figures.learning_curves import draw_training
 from mosaicmr.figures.style import save_figure
-from mosaicmr.figures.training import draw_training
 from mosaicmr.io import load_table
 from mosaicmr.stage import stage
 

@@ -5,9 +5,9 @@ from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.device import choose_device
 from mosaicmr.io import load_table, save_arrays, save_table
 from mosaicmr.monitoring.journal import Journal
+from mosaicmr.segmentation.arms import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.segmentation.references import refer
 from mosaicmr.segmentation.segmenter import describe_weights
-from mosaicmr.segmentation.training import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.stage import stage
 
 

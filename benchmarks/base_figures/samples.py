@@ -30,10 +30,10 @@ from mosaicmr.evaluation.intervals import jackknife_interval, patient_interval
 from mosaicmr.io import save_arrays
 from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
 from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.segmentation.arms import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.segmentation.references import COLUMNS
 from mosaicmr.segmentation.scores import dice
 from mosaicmr.segmentation.segmenter import build_segmenter, segment
-from mosaicmr.segmentation.training import SegmenterSettings, Sets, Task, train_segmenter
 from mosaicmr.simulation.phantom import LABEL_SCHEME
 from mosaicmr.synthesis.generation import Start
 

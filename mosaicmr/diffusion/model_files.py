@@ -45,7 +45,10 @@ def load_facts(folder: str | Path) -> dict[str, Any]:
     facts = load_json(folder / FACTS)
     missing = [key for key in _FACT_KEYS if key not in facts]
     if missing:
-        raise InputError(f"{folder / FACTS} lacks the key '{missing[0]}': restore the bundled base.")
+        raise InputError(
+            f"{folder / FACTS} lacks the key '{missing[0]}': restore the bundled base; a base of your own is of an "
+            "older version, so pretrain it again."
+        )
     if seal_facts(facts)[SEAL] != facts[SEAL]:
         raise InputError(f"{folder / FACTS} was changed after the base was written: restore the bundled base.")
     verify_files(folder, FACTS, facts["sha256"], "restore the bundled base")

@@ -12,7 +12,7 @@ from monai.losses.ssim_loss import SSIMLoss
 
 from mosaicmr.diffusion.patch_transform import PatchTransform
 from mosaicmr.monitoring.journal import Journal
-from mosaicmr.pretraining.trainings import train_resumably
+from mosaicmr.pretraining.resuming import train_resumably
 from mosaicmr.seeds import torch_generator
 from mosaicmr.training.loop import Trainee
 from mosaicmr.training.optimizers import OneOptimizer

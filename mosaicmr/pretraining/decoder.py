@@ -15,7 +15,7 @@ import torch
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.pretraining.autoencoder import draw_modalities, reconstruction_loss
-from mosaicmr.pretraining.trainings import train_resumably
+from mosaicmr.pretraining.resuming import train_resumably
 from mosaicmr.seeds import torch_generator
 from mosaicmr.training.checkpoint import named_tensors
 from mosaicmr.training.loop import Trainee

@@ -20,7 +20,7 @@ from mosaicmr.diffusion.look_reader import SIZES, LookReader
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
 from mosaicmr.monitoring.journal import Journal
 from mosaicmr.partition.domains import WHOLE
-from mosaicmr.pretraining.trainings import train_resumably
+from mosaicmr.pretraining.resuming import train_resumably
 from mosaicmr.prompts.looks import SHADES, TEXTURES, Look
 from mosaicmr.prompts.templates import SliceFacts, looks_of, write_prompt
 from mosaicmr.seeds import numpy_generator, torch_generator

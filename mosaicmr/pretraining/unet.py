@@ -17,7 +17,7 @@ from mosaicmr.diffusion.look_reader import LOOKS, LookReader
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.diffusion.unet import choose_attention, pool_prompt, predict
 from mosaicmr.monitoring.journal import Journal
-from mosaicmr.pretraining.trainings import train_resumably
+from mosaicmr.pretraining.resuming import train_resumably
 from mosaicmr.seeds import torch_generator
 from mosaicmr.training.averaging import averaged_trainee
 

@@ -10,12 +10,11 @@ import torch
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, save_arrays
 from mosaicmr.seeds import numpy_generator
-from mosaicmr.segmentation import references
-from mosaicmr.segmentation import training as segmentation
+from mosaicmr.segmentation import arms, references
+from mosaicmr.segmentation.arms import ARMS, SegmenterSettings, Sets, Task, train_segmenter, training_batches
 from mosaicmr.segmentation.mask_fidelity import mask_fidelity_metrics, patient_dice
 from mosaicmr.segmentation.references import read_slices, refer
 from mosaicmr.segmentation.segmenter import build_segmenter, describe_weights, load_segmenters, score_patients
-from mosaicmr.segmentation.training import ARMS, SegmenterSettings, Sets, Task, train_segmenter, training_batches
 from tests.support.square_cohort import HEADER, PER_PATIENT, write_square_cohort
 
 SHORT = SegmenterSettings(steps=4, batch_size=4, learning_rate=0.01, channels=(4, 8), seeds=(1,))
@@ -77,13 +76,13 @@ def test_slices_are_read_with_their_own_labels(sets):
 
 def test_every_arm_takes_the_same_steps_and_batches(sets, monkeypatch):
     sizes = []
-    step = segmentation._train_step
+    step = arms._train_step
 
     def spy(model, optimizer, batch, augment, task):
         sizes.append((len(batch), augment is not None))
         return step(model, optimizer, batch, augment, task)
 
-    monkeypatch.setattr(segmentation, "_train_step", spy)
+    monkeypatch.setattr(arms, "_train_step", spy)
     for name, arm in ARMS.items():
         sizes.clear()
         _, curve = train_segmenter(name, sets, SHORT, TASK)
@@ -148,7 +147,7 @@ def test_validation_patients_choose_the_moment(trained):
         chosen = own[own["chosen"]]
         assert len(chosen) == 1
         assert chosen["validation_dsc"].item() == own["validation_dsc"].max()
-        assert own["validation_dsc"].notna().sum() == segmentation.CHECKPOINTS
+        assert own["validation_dsc"].notna().sum() == arms.CHECKPOINTS
 
 
 def test_without_validation_patients_the_last_moment_is_taken(sets):
@@ -174,7 +173,7 @@ def test_an_arm_without_slices_is_one_sentence(sets):
 
 
 def test_a_loss_that_explodes_names_the_learning_rate(sets, monkeypatch):
-    monkeypatch.setattr(segmentation, "_train_step", lambda *_: float("nan"))
+    monkeypatch.setattr(arms, "_train_step", lambda *_: float("nan"))
     with pytest.raises(InputError, match=r"segmenter\.learning_rate"):
         train_segmenter("real", sets, SHORT, TASK)
 

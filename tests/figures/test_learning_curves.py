@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from mosaicmr.figures.learning_curves import draw_training, smooth
 from mosaicmr.figures.style import domain_colours
-from mosaicmr.figures.training import draw_training, smooth
 from tests.support.invented_results import DOMAINS, training_curves
 
 EXPERTS = [*DOMAINS, "whole"]
