@@ -30,7 +30,7 @@ status: venv ## say what is fresh, what is stale and why; ARGS="--configfile ...
 progress: ## show how far each training of RUN (demo) is; WATCH=10 shows it every ten seconds
 	@python3 -m mosaicmr.monitoring.overview results/$(RUN) $(if $(WATCH),--watch $(WATCH))
 
-test: venv ## run all tests but the slow tests (minutes)
+test: venv ## run all tests but the slow tests, about twelve minutes on two cores
 	python -m pytest -n $(CORES) --dist loadfile -m "not slow and not slurm and not envs"
 
 test-slow: venv ## run the tests that `make test` leaves out
@@ -40,7 +40,7 @@ test-slurm: venv ## as root: install Debian's SLURM, start it on loopback, run t
 	bash tools/install_slurm.sh
 	python -m pytest -m slurm tests/slurm
 
-test-slurm-short: venv ## as root: the shortest of these tests, two minutes with the installation of SLURM
+test-slurm-short: venv ## as root: the shortest of these tests, three minutes without the installation of SLURM
 	bash tools/install_slurm.sh --without-accounting
 	python -m pytest tests/slurm/test_without_accounting.py
 
