@@ -47,4 +47,8 @@ def test_a_spike_does_not_move_the_median():
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_very_short_training_can_be_drawn(steps):
-    draw_training(training_curves(steps)).draw_without_rendering()
+    curves = training_curves(steps)
+    figure = draw_training(curves)
+    figure.draw_without_rendering()
+    own = panels(figure)["oedema"].lines[len(EXPERTS)]
+    assert own.get_ydata().tolist() == smooth(curves.loc[curves["expert"] == "oedema", "loss"]).tolist()

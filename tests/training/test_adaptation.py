@@ -20,6 +20,7 @@ from mosaicmr.training.batches import draw_batch
 from mosaicmr.training.checkpoint import Checkpoint
 from mosaicmr.training.finetuning import training_fingerprint
 from mosaicmr.training.training_set import TrainingSlices
+from tests.support.interruption import Killed
 
 MODALITIES = ["T1", "T2"]
 SETTINGS = AdaptationSettings(
@@ -32,10 +33,6 @@ SETTINGS = AdaptationSettings(
     layout_dropout=0.2,
     checkpoint_every=2,
 )
-
-
-class Killed(BaseException):
-    """Stands for a signal: nothing may catch it."""
 
 
 def smooth_slices(channels=4, width=384, downsampling=4, with_std=False) -> TrainingSlices:

@@ -18,6 +18,7 @@ from mosaicmr.training.experts import describe_expert, finetune
 from mosaicmr.training.finetuning import domain_loss, training_fingerprint
 from mosaicmr.training.loop import no_history
 from mosaicmr.training.training_set import TrainingSlices
+from tests.support.interruption import Killed
 
 SETTINGS = ExpertSettings(
     domain="oedema",
@@ -33,10 +34,6 @@ SETTINGS = ExpertSettings(
     layout_dropout=0.2,
     checkpoint_every=2,
 )
-
-
-class Killed(BaseException):
-    """Stands for a signal: nothing may catch it."""
 
 
 def training_slices(channels=4, width=384, downsampling=4, with_std=False):

@@ -12,12 +12,9 @@ from mosaicmr.errors import InputError
 from mosaicmr.training.checkpoint import Checkpoint
 from mosaicmr.training.loop import Plan, Trainee, cosine_rate, final_loss, train
 from mosaicmr.training.optimizers import OneOptimizer
+from tests.support.interruption import Killed
 
 PLAN = Plan(steps=7, learning_rate=0.1, warmup=2, rate_key="toy.learning_rate", checkpoint_every=3)
-
-
-class Killed(BaseException):
-    """Stands for a signal: nothing may catch it."""
 
 
 @dataclasses.dataclass
