@@ -8,6 +8,7 @@ import pandas as pd
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.denoiser import Denoiser
+from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.synthesis.generation import Sampler, Start, synthesize_slices
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
@@ -35,8 +36,15 @@ def draw_slice(
     prompt: as in the column `prompt_whole` of a
     run's layouts; '' asks for nothing. steps, guidance_scale: as config keys `synthesis.*`. seed: of the noise.
     Returns float16 [M, H, W] in [0, 1], the base's modalities in their order, 0 outside the brain. Raises InputError if
-    a part of the base cannot be read.
+    a part of the base cannot be read, or if the map has another size or an id that the header does not name.
     """
+    side = base.codec.downsampling
+    if any(length % side for length in domains.shape):
+        raise InputError(f"The domain map is {domains.shape}: expected multiples of {side}; pad it with background.")
+    if domains.max() > len(header.domains):
+        raise InputError(
+            f"The domain map holds id {domains.max()}: expected at most {len(header.domains)}, see header."
+        )
     table = pd.DataFrame({"slice": ["drawn"], f"prompt_{WHOLE}": [prompt]})
     source = np.zeros((1, len(base.modalities), *domains.shape), np.float16)
     layouts = Layouts(replace(header, modalities=base.modalities), table, {"domains": domains[None], "source": source})

@@ -90,6 +90,15 @@ def test_expert_prompt_seed_and_domains_each_change_the_slice_and_nothing_else_d
     assert draw_slice(opened, plain, domains, HEADER, "oedema").tobytes() == drawn[0].tobytes()
 
 
+def test_a_map_of_another_size_or_with_an_unknown_domain_is_refused(base: Path):
+    opened = Base.open(base, MODALITIES)
+    plain = Denoiser.load(opened)
+    with pytest.raises(InputError, match=r"is \(30, 30\): expected multiples of"):
+        draw_slice(opened, plain, domain_map()[:30, :30], HEADER, "")
+    with pytest.raises(InputError, match="holds id 99: expected at most 6"):
+        draw_slice(opened, plain, np.full_like(domain_map(), 99), HEADER, "")
+
+
 def test_a_base_without_modalities_draws_nothing(stable_diffusion: Path):
     with pytest.raises(InputError, match="was opened without modalities"):
         Denoiser.load(Base.open(stable_diffusion))
