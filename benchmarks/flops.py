@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.adapters import add_adapter, trainable_parameters
 from mosaicmr.diffusion.conditioning import LAYOUT_CHANNELS
@@ -70,7 +71,7 @@ def main() -> None:
     with torch.device("meta"):
         unet, autoencoder = build_unet(chosen.modalities), build_autoencoder()
         names = tuple(f"modality {number}" for number in range(chosen.modalities))
-        segmenter = build_segmenter(SliceHeader(names, 1.0, LABEL_SCHEME), SEGMENTER, seed=0)
+        segmenter = build_segmenter(SliceHeader(names, 1.0, LabelScheme.named(LABEL_SCHEME).classes), SEGMENTER, seed=0)
         noisy = torch.empty(1, unet.config.in_channels, side, side)
         pixels = torch.empty(1, 3, chosen.size, chosen.size)
         images = torch.empty(1, chosen.modalities, chosen.size, chosen.size)

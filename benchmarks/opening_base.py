@@ -56,9 +56,11 @@ def measure(model: Path, experts: int, repeats: int) -> dict[str, list[float]]:
 
 def count_experts(config: Mapping[str, Any]) -> list[int]:
     """How many experts each sampling job of a run loads."""
+    from mosaicmr.cohort.labels import LabelScheme
     from mosaicmr.partition.domains import domain_names
 
-    domains = len(domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"]))
+    classes = LabelScheme.of_config(config["cohort"]).classes
+    domains = len(domain_names(classes, config["partition"]["healthy_domains"]))
     # The jobs of a batch: partitions and their joint denoising, the whole slice, or all experts together.
     by_scheme = {"independent": [domains, 1], "single": [1], "joint": [domains + 1]}
     batches = -(-config["layouts"]["slices"] // config["layouts"]["slices_per_batch"])

@@ -191,6 +191,12 @@ def _cohort_problems(config: Mapping[str, Any]) -> Iterator[str]:
             f"The key 'cohort_dir' is '{config['cohort_dir']}', but cohort.source is phantom, which reads no folder: "
             "add --configfile config/brats.yaml, or leave cohort_dir out."
         )
+    if (cohort["label_scheme"] == "custom") != (cohort["classes"] is not None):
+        yield (
+            f"The key 'cohort.label_scheme' is '{cohort['label_scheme']}', but cohort.classes "
+            f"{'is null' if cohort['classes'] is None else 'has classes'}: the scheme custom, and no other, takes its "
+            "classes from there; set both, or neither."
+        )
     if cohort["source"] == "phantom" and cohort["label_scheme"] != "brats2021":
         yield (
             f"The key 'cohort.label_scheme' is '{cohort['label_scheme']}', but the phantom is labelled as brats2021: "

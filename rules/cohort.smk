@@ -13,8 +13,12 @@ EXTRACTION = {
         "intensity_percentiles",
     )
 }
-# Rules that read scans need these; the arrays that they cut carry both in their header.
-SCANS = {key: config["cohort"][key] for key in ("modalities", "label_scheme")}
+# Rules that read scans need these; the arrays that they cut carry modalities and classes in their header.
+SCANS = dict(
+    modalities=config["cohort"]["modalities"],
+    label_scheme=LABELS.name,
+    classes=[in_order(each) for each in LABELS.records()],
+)
 
 
 if config["cohort"]["source"] == "phantom":

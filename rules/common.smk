@@ -12,6 +12,7 @@ CHECKOUT = Path(workflow.basedir).resolve()
 os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
@@ -99,6 +100,7 @@ try:
     replace_groups(config, GIVEN, SCHEMA)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
+    LABELS = LabelScheme.of_config(config["cohort"])
     SUBJECTS = find_shards()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
@@ -123,7 +125,7 @@ PATIENTS = phantom_patients(config["phantom"]["patients"]) if config["cohort"]["
 # Experts, and synthesis with them, start from the base's U-Net or from its adaptation by adapt_base.
 ADAPTED = config["adaptation"]["steps"] > 0
 BASE = config["base"] | {"unet": at("base") if ADAPTED else None}
-DOMAINS = domain_names(config["cohort"]["label_scheme"], config["partition"]["healthy_domains"])
+DOMAINS = domain_names(LABELS.classes, config["partition"]["healthy_domains"])
 EXPERTS = [*DOMAINS, WHOLE]
 BATCHES = [f"b{i:04d}" for i in range(math.ceil(config["layouts"]["slices"] / config["layouts"]["slices_per_batch"]))]
 INDEPENDENT = variants_of("independent")

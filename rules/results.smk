@@ -18,6 +18,7 @@ rule export_dataset:
     input:
         **LAYOUTS,
         slices=drawn(config["export"]["variant"]),
+        subjects=at("cohort", "subjects.parquet"),
     output:
         dataset=directory(at("dataset")),
     params:

@@ -10,8 +10,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from mosaicmr.cohort.labels import OEDEMA, LabelScheme
 from mosaicmr.diffusion.base import Base
+from mosaicmr.diffusion.look_reader import SIZES
+from mosaicmr.diffusion.text import embed_prompts
 from mosaicmr.pretraining.unet_sets import MODALITIES
+from mosaicmr.prompts.looks import Look
+from mosaicmr.prompts.templates import SliceFacts, write_prompt
 from tests.support.workflow import CHECKOUT
 
 BASE = CHECKOUT / "models" / "base"
@@ -45,3 +50,19 @@ def test_the_published_figures_are_of_this_base() -> None:
     assert not record["quick"]
     assert record["sha256"] == hashlib.sha256((BASE / "mosaicmr.json").read_bytes()).hexdigest()
     assert len(record["figures"]) == 7
+
+
+@pytest.mark.parametrize("words", ["lesion", "white matter lesion"])
+def test_its_reader_finds_the_looks_of_a_class_that_it_never_saw_by_the_class_that_it_is_like(words: str) -> None:
+    base = Base.open(BASE, MODALITIES)
+    record = {"name": "lesion", "values": [1], "words": words, "like": "oedema"}
+    classes = LabelScheme.from_records([record]).classes
+    asked = [(2, 0), (0, 1), (1, 0), (2, 1)]
+    looks = tuple(Look(1, modality, *look) for modality, look in zip(MODALITIES, asked, strict=True))
+    facts = SliceFacts(0.5, 1.5, 900.0, "left", "anterior", (1,), looks)
+    prompts = [write_prompt(domain, facts, MODALITIES, classes) for domain in ("whole", "lesion")]
+    states, mask = embed_prompts(base.text_encoder, prompts)
+    brightness, texture = base.unet.reader(states[1:].float(), mask[1:])[:, OEDEMA.value - 1].split(SIZES, -1)
+    said = torch.tensor([[1 + look.brightness, 1 + look.texture] for look in looks])
+    for found in torch.stack([brightness.argmax(-1), texture.argmax(-1)], -1):
+        assert found.tolist() == said.tolist()

@@ -1,6 +1,7 @@
 """Cut the normalised axial slices of a shard's subjects."""
 
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import subjects_of_shard
 from mosaicmr.stage import progress, stage
 
@@ -10,7 +11,7 @@ def main(snakemake) -> None:
     subjects = subjects_of_shard(snakemake.input.files, params.modalities, params.label_scheme, shard)
     slices = extract_shard(
         progress(subjects, len(subjects), "subjects cut"),
-        params.label_scheme,
+        LabelScheme.from_records(params.classes, params.label_scheme),
         params.modalities,
         SliceSettings.from_config(params.settings),
     )

@@ -9,9 +9,9 @@ from mosaicmr.stage import stage
 
 def main(snakemake) -> None:
     files, output = snakemake.input, snakemake.output
-    drawn, modalities = load_arrays(files.slices), SliceHeader.read(files.slices).modalities
+    drawn, header = load_arrays(files.slices), SliceHeader.read(files.slices)
     maps = (drawn["images"], drawn["labels"], drawn["brain"])
-    save_figure(draw_prompts(*maps, load_table(files.table), modalities), output.pdf, output.png)
+    save_figure(draw_prompts(*maps, load_table(files.table), header), output.pdf, output.png)
 
 
 if "snakemake" in globals():

@@ -12,8 +12,8 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     subjects = load_table(files.subjects)
     cells = select_splits(load_tables(files.cell_tables), subjects, TRAINING)
-    label_scheme = SliceHeader.read(files.cells[0]).label_scheme
-    domains = fit_domains(cells, label_scheme, params.healthy_domains, params.seed)
+    classes = SliceHeader.read(files.cells[0]).classes
+    domains = fit_domains(cells, classes, params.healthy_domains, params.seed)
     fitted = subjects.loc[subjects["subject"].isin(cells["subject"]), "patient"].nunique()
     save_domains(snakemake.output[0], domains, params.reference, int(fitted))
 

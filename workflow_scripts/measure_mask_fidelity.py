@@ -17,7 +17,7 @@ def main(snakemake) -> None:
     else:
         references = refer(files.more, files.slices)
     segmenters = load_segmenters(files.weights, choose_device(params.device))
-    by_patient = patient_dice(references, segmenters, SliceHeader.read(files.weights).label_scheme)
+    by_patient = patient_dice(references, segmenters, SliceHeader.read(files.weights).classes)
     save_table(snakemake.output[0], mask_fidelity_metrics(by_patient, params.seed, params.bootstrap))
 
 

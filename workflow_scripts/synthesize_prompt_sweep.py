@@ -20,13 +20,12 @@ def main(snakemake) -> None:
     device = choose_device(params.device)
     batches = Layouts.open_all(files.layouts)
     header = batches[0].header
-    view = (header.modalities, header.pixel_size)
-    base = Base.open(params.base["model"], view[0], device, params.base["precision"], params.base["unet"])
+    base = Base.open(params.base["model"], header.modalities, device, params.base["precision"], params.base["unet"])
     table = pd.concat([batch.table.assign(batch=index) for index, batch in enumerate(batches)], ignore_index=True)
-    chosen = table.iloc[choose_layout(table, header.modalities)]
+    chosen = table.iloc[choose_layout(table, header)]
     batch = batches[chosen["batch"]]
     labels, brain = batch.labels[chosen["row"]], batch.brain[chosen["row"]]
-    prompts = sweep_prompts(chosen, labels, brain, *view)
+    prompts = sweep_prompts(chosen, labels, brain, header)
 
     layouts = repeat_layout(batch, chosen["row"], prompts["prompt"])
     embeddings = Embeddings.embed(base.text_encoder, prompts["prompt"])
@@ -34,7 +33,7 @@ def main(snakemake) -> None:
     whole = Denoiser.load(base, Path(files.adapter).parent)
     images = synthesize_slices(sampler, layouts, whole, Start())
     scale = LookScale.from_records(load_json(files.looks))
-    measured = measure_sweep(images, labels, prompts, scale, *view)
+    measured = measure_sweep(images, labels, prompts, scale, header)
     save_arrays(snakemake.output.slices, {"images": images, "labels": labels, "brain": brain}, header.metadata)
     save_table(snakemake.output.table, measured.assign(slice=chosen["slice"]))
 

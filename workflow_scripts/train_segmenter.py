@@ -1,5 +1,8 @@
 """Train the segmenter of an arm once for each seed, without ever reading a test patient."""
 
+from dataclasses import replace
+
+from mosaicmr.cohort.labels import occurring_classes
 from mosaicmr.cohort.selection import TRAINING, VALIDATION
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.device import choose_device
@@ -20,7 +23,10 @@ def main(snakemake) -> None:
         validation=refer(files.slices, files.slices, subjects, [VALIDATION]),
     )
     settings = SegmenterSettings(**params.settings)
-    task = Task(SliceHeader.read(files.slices[0]), params.seed, choose_device(params.device))
+    header = SliceHeader.read(files.slices[0])
+    # The weights carry this header, so that scores count the same classes.
+    header = replace(header, classes=occurring_classes(header.classes, subjects))
+    task = Task(header, params.seed, choose_device(params.device))
     arm = snakemake.wildcards.arm
     with Journal(f"segmenter {arm}", params.progress, params.events) as journal:
         weights, curve = train_segmenter(arm, sets, settings, task, journal)

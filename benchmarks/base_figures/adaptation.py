@@ -24,7 +24,7 @@ from mosaicmr.pretraining.conditions import SIMULATED_CLASSES
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import LookScale
 from mosaicmr.prompts.templates import prompt_table
-from mosaicmr.simulation.phantom import LABEL_SCHEME
+from mosaicmr.simulation.phantom import SCHEME
 from mosaicmr.synthesis.generation import Start, keep_brain
 from mosaicmr.synthesis.inputs import Layouts
 from mosaicmr.training.adaptation import AdaptationSettings, adapt
@@ -41,7 +41,7 @@ def half_noise_ssim_real(bench: Bench) -> Figure:
     Domains and the words on looks are fitted on the other subjects, too. Beside it: the same before the adaptation, and
     the autoencoder's own reconstruction, which no redrawing can pass.
     """
-    subjects = find_subjects(bench.real, MODALITIES, LABEL_SCHEME)
+    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name)
     if len(subjects) <= HELD_OUT:
         raise InputError(f"{bench.real} holds {len(subjects)} subjects: expected more than {HELD_OUT}; add some.")
     pixel_size = bench.amounts.coarse[1]

@@ -20,7 +20,7 @@ from mosaicmr.partition.domains import WHOLE
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import LookScale
 from mosaicmr.simulation.anatomy import Anatomy, load_anatomy
-from mosaicmr.simulation.phantom import LABEL_SCHEME
+from mosaicmr.simulation.phantom import SCHEME
 from mosaicmr.synthesis.generation import Sampler, Start, draw_slices, keep_brain
 from mosaicmr.synthesis.inputs import Embeddings, Layouts
 
@@ -133,7 +133,7 @@ class Bench:
 def lay_out(phantoms: Phantoms, domains: np.ndarray, prompts: list[str]) -> Layouts:
     """Phantoms' domain maps and prompts as synthesis reads them."""
     table = pd.DataFrame({"slice": phantoms.identifiers, f"prompt_{WHOLE}": prompts})
-    header = SliceHeader(MODALITIES, phantoms.pixel_size, LABEL_SCHEME, tuple(DOMAINS))
+    header = SliceHeader(MODALITIES, phantoms.pixel_size, SCHEME.classes, tuple(DOMAINS))
     return Layouts(header, table, {"domains": domains, "source": phantoms.images.astype(np.float16)})
 
 

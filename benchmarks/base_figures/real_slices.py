@@ -17,7 +17,7 @@ from mosaicmr.partition.tessellation import TessellationSettings, measure_cells,
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import LookScale, measure_regions
 from mosaicmr.prompts.templates import prompt_table
-from mosaicmr.simulation.phantom import LABEL_SCHEME
+from mosaicmr.simulation.phantom import SCHEME
 from mosaicmr.synthesis.inputs import Layouts
 
 
@@ -33,7 +33,7 @@ class RealSlices:
 def extract(bench: Bench, subjects: Sequence[Subject]) -> RealSlices:
     """The slices of some subjects at the size of coarse phantoms, tessellated as by default."""
     settings = bench.cutting(bench.amounts.coarse, bench.amounts.real_slices)
-    slices = extract_shard(subjects, LABEL_SCHEME, MODALITIES, settings)
+    slices = extract_shard(subjects, SCHEME, MODALITIES, settings)
     partition = bench.config["partition"]
     tessellation = TessellationSettings(**{name: partition[name] for name in TessellationSettings.__dataclass_fields__})
     grey = slices.images[:, MODALITIES.index(choose_reference(MODALITIES, partition["reference_modality"]))]
@@ -51,7 +51,7 @@ def fit(training: RealSlices, pixel_size: float) -> tuple[list[Domain], LookScal
     """Domains and what the words on looks mean, fitted on the training subjects."""
     pairs = zip(training.slices.images, training.slices.labels, strict=True)
     regions = [measure_regions(images, labels, MODALITIES, pixel_size) for images, labels in pairs]
-    return fit_domains(training.cell_table, LABEL_SCHEME, HEALTHY_DOMAINS, SEED), LookScale.fit(regions)
+    return fit_domains(training.cell_table, SCHEME.classes, HEALTHY_DOMAINS, SEED), LookScale.fit(regions)
 
 
 def lay_out(real: RealSlices, domains: Sequence[Domain], scale: LookScale) -> Layouts:

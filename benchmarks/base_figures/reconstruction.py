@@ -15,7 +15,7 @@ from mosaicmr.diffusion.codec import Codec
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.evaluation.ssim import slice_ssim
 from mosaicmr.pretraining.unet_sets import MODALITIES
-from mosaicmr.simulation.phantom import LABEL_SCHEME
+from mosaicmr.simulation.phantom import SCHEME
 from mosaicmr.stage import progress
 
 
@@ -28,9 +28,9 @@ def autoencoder_ssim_phantoms(bench: Bench) -> Figure:
 
 def autoencoder_ssim_real(bench: Bench) -> Figure:
     """The same on real subjects; no base was trained on them."""
-    subjects = find_subjects(bench.real, MODALITIES, LABEL_SCHEME)
+    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name)
     settings = bench.cutting(bench.amounts.real, bench.amounts.real_slices)
-    slices = extract_shard(subjects, LABEL_SCHEME, MODALITIES, settings)
+    slices = extract_shard(subjects, SCHEME, MODALITIES, settings)
     images = slices.images.astype(np.float32)
     decoded = reconstruct(bench.model.codec, images)
     return ssim_figure("real", images, decoded, slices.brain, slices.table["patient"].to_numpy())

@@ -34,7 +34,7 @@ from mosaicmr.segmentation.arms import SegmenterSettings, Sets, Task, train_segm
 from mosaicmr.segmentation.references import COLUMNS
 from mosaicmr.segmentation.scores import dice
 from mosaicmr.segmentation.segmenter import build_segmenter, segment
-from mosaicmr.simulation.phantom import LABEL_SCHEME
+from mosaicmr.simulation.phantom import SCHEME
 from mosaicmr.synthesis.generation import Start
 
 WHOLE_TUMOUR, MEAN = "whole tumour", "mean"
@@ -99,7 +99,7 @@ def mask_fidelity(bench: Bench) -> Figure:
     first = bench.first
     model = train_on_phantoms(bench, bench.third)
     found = {
-        name: segment(model, torch.from_numpy(images), LABEL_SCHEME)
+        name: segment(model, torch.from_numpy(images), SCHEME.classes)
         for name, images in (("samples", in_brain(bench.samples, first)), ("phantoms", first.images))
     }
     names = np.unique(first.patients)
@@ -137,7 +137,7 @@ def train_on_phantoms(bench: Bench, phantoms: Phantoms) -> nn.Module:
     settings = SegmenterSettings(
         bench.amounts.segmenter_steps, config["batch_size"], config["learning_rate"], channels, seeds=(SEED,)
     )
-    task = Task(SliceHeader(MODALITIES, phantoms.pixel_size, LABEL_SCHEME), SEED, CPU)
+    task = Task(SliceHeader(MODALITIES, phantoms.pixel_size, SCHEME.classes), SEED, CPU)
     nothing = pd.DataFrame(columns=COLUMNS)
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "phantoms.safetensors")

@@ -5,22 +5,22 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.cohort.volumes import load_volumes
 
 logger = logging.getLogger(__name__)
 
 
-def check_subject(subject: Subject, label_scheme: str) -> dict[str, str | float]:
+def check_subject(subject: Subject, scheme: LabelScheme) -> dict[str, str | float]:
     """Read a subject completely and measure its tumour.
 
     Returns subject, patient, shard, volume_<class>_mm3 of each class of the scheme, tumour_volume_mm3 and
     voxel_volume_mm3. Raises InputError as `load_volumes` does.
     """
-    volumes = load_volumes(subject, label_scheme)
+    volumes = load_volumes(subject, scheme)
     row: dict[str, str | float] = {"subject": subject.subject, "patient": subject.patient, "shard": subject.shard}
-    for tumour_class in scheme_classes(label_scheme):
+    for tumour_class in scheme.classes:
         voxels = int((volumes.labels == tumour_class.value).sum())
         row[f"volume_{tumour_class.name}_mm3"] = voxels * volumes.voxel_volume
     row["tumour_volume_mm3"] = int((volumes.labels > 0).sum()) * volumes.voxel_volume
@@ -30,6 +30,6 @@ def check_subject(subject: Subject, label_scheme: str) -> dict[str, str | float]
     return row
 
 
-def check_subjects(subjects: Iterable[Subject], label_scheme: str) -> pd.DataFrame:
+def check_subjects(subjects: Iterable[Subject], scheme: LabelScheme) -> pd.DataFrame:
     """Check several subjects: a row a subject, as `check_subject` gives them."""
-    return pd.DataFrame([check_subject(subject, label_scheme) for subject in subjects])
+    return pd.DataFrame([check_subject(subject, scheme) for subject in subjects])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.normalise import normalise_intensities
 from mosaicmr.cohort.resampling import Frame, frame_brain
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
@@ -36,17 +37,17 @@ class SliceSettings:
 
 
 def extract_shard(
-    subjects: Iterable[Subject], label_scheme: str, modalities: Sequence[str], settings: SliceSettings
+    subjects: Iterable[Subject], scheme: LabelScheme, modalities: Sequence[str], settings: SliceSettings
 ) -> SliceSet:
     """Cut the slices of several subjects into a single set, rows counted through; a valid empty set if there are none.
 
     The table has slice, subject, patient, row, height, tumour_area_mm2 and area_<class>_mm2. Raises InputError as
     `load_volumes` and `frame_brain` do.
     """
-    empty = _empty(SliceHeader(tuple(modalities), settings.pixel_size, label_scheme), settings)
+    empty = _empty(SliceHeader(tuple(modalities), settings.pixel_size, scheme.classes), settings)
     parts, tables = {name: [array] for name, array in empty.arrays.items()}, []
     for subject in subjects:
-        part = cut_slices(load_volumes(subject, label_scheme), subject, label_scheme, settings)
+        part = cut_slices(load_volumes(subject, scheme), subject, scheme, settings)
         for name, array in part.arrays.items():
             parts[name].append(array)
         tables += [part.table] if len(part.table) else []
@@ -67,7 +68,7 @@ def _join(parts: list[np.ndarray]) -> np.ndarray:
     return joined
 
 
-def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: SliceSettings) -> SliceSet:
+def cut_slices(volumes: Volumes, subject: Subject, scheme: LabelScheme, settings: SliceSettings) -> SliceSet:
     """Cut one subject's slices.
 
     All slices of a subject share one frame, centred on the bounding box of its brain. A plane qualifies if it holds
@@ -75,7 +76,7 @@ def cut_slices(volumes: Volumes, subject: Subject, label_scheme: str, settings: 
     most tumour, so that a small tumour is not missed between two of them.
     Raises InputError if the brain is larger than a slice.
     """
-    header = SliceHeader(tuple(subject.images), settings.pixel_size, label_scheme)
+    header = SliceHeader(tuple(subject.images), settings.pixel_size, scheme.classes)
     frame = frame_brain(volumes, settings.slice_size, settings.pixel_size, str(subject.labels))
     planes, labels, brain = _qualifying_planes(volumes, frame, settings)
     if not planes:

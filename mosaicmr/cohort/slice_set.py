@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TumourClass, scheme_classes
+from mosaicmr.cohort.labels import TumourClass, classes_as_records
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_metadata, load_table, save_arrays, save_table
 
@@ -24,33 +24,30 @@ PIECE = 64  # slices
 class SliceHeader:
     """The properties that all slices of a file share.
 
-    modalities: of the channels of the images, in order. pixel_size: mm. label_scheme: a name in LABEL_SCHEMES. domains:
-    names of the domains by rising id, from id 1 on; empty in a file without a domain map.
+    modalities: of the channels of the images, in order. pixel_size: mm. classes: of the label maps, by rising value.
+    domains: names of the domains by rising id, from id 1 on; empty in a file without a domain map.
     """
 
     modalities: tuple[str, ...]
     pixel_size: float
-    label_scheme: str
+    classes: tuple[TumourClass, ...]
     domains: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> list[TumourClass]:
-        """The tumour classes of the label scheme, by rising value."""
-        return scheme_classes(self.label_scheme)
 
     @property
     def metadata(self) -> dict[str, str]:
         """The header as safetensors holds it: each field as JSON, fields without a value left out."""
-        return {name: json.dumps(value) for name, value in vars(self).items() if value != ()}
+        fields = vars(self) | {"classes": classes_as_records(self.classes)}
+        return {name: json.dumps(value) for name, value in fields.items() if value != ()}
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read the header of a safetensors file. Raises InputError if it is no file of slices."""
         found = load_metadata(path)
-        missing = [name for name in ("modalities", "pixel_size", "label_scheme") if name not in found]
+        missing = [name for name in ("modalities", "pixel_size", "classes") if name not in found]
         if missing:
             raise InputError(f"{path} does not say its {missing[0]}: delete the file and run its rule again.")
         values = {name: json.loads(found[name]) for name in cls.__dataclass_fields__ if name in found}
+        values["classes"] = [TumourClass(**record) for record in values["classes"]]
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
     @classmethod

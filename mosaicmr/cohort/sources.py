@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import CUSTOM
 from mosaicmr.errors import InputError
 
 FOLDER_DEPTH = 4  # a cohort folder may hold a folder with HGG/ and LGG/, and each of them a folder a subject
@@ -123,7 +123,6 @@ def subjects_of_files(files: Iterable[str | Path], modalities: Sequence[str], la
     A folder may stand among `files`: if it is named like a subject, that subject is expected to be complete.
     Raises InputError as `find_subjects` does.
     """
-    scheme_classes(label_scheme)
     groups: dict[str, dict[str, str]] = {}
     namings: dict[str, Naming] = {}
     for file in map(str, files):
@@ -200,6 +199,8 @@ def _match(name: str) -> tuple[str, str, Naming] | None:
 
 
 def _check_scheme(name: str, naming: Naming, label_scheme: str) -> None:
+    if label_scheme == CUSTOM:
+        return
     if label_scheme not in naming.label_schemes:
         raise InputError(
             f"{name} is named as in {naming.years}, which contradicts cohort.label_scheme '{label_scheme}': "

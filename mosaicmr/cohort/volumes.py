@@ -12,7 +12,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from scipy import ndimage
 
-from mosaicmr.cohort.labels import to_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import Subject
 from mosaicmr.errors import InputError
 
@@ -40,7 +40,7 @@ class Volumes:
         return float(np.prod(self.voxel_size))
 
 
-def load_volumes(subject: Subject, label_scheme: str) -> Volumes:
+def load_volumes(subject: Subject, scheme: LabelScheme) -> Volumes:
     """Read and check all files of a subject.
 
     Raises InputError if a file is unreadable or not a 3D volume, if shapes or affines differ, if a value is not finite,
@@ -48,7 +48,7 @@ def load_volumes(subject: Subject, label_scheme: str) -> Volumes:
     """
     label_image = read_nifti(subject.labels)
     labels = _label_values(label_image, subject.labels)
-    classes = to_classes(labels, label_scheme, str(subject.labels))
+    classes = scheme.to_classes(labels, str(subject.labels))
     images = []
     for file in subject.images.values():
         image = read_nifti(file)

@@ -23,16 +23,16 @@ def encode_layout(
     """Layout channels of domain maps.
 
     domains: uint8 [n, H, W], 0 background, 1..T tumour domains, T+1..T+K healthy domains by rising grey level.
-    tumour_classes: the tumour class (1 to 4) of each of the T tumour domains. healthy: K. downsampling: slice
-    side over latent side. Returns float32 [n, LAYOUT_CHANNELS, h, w] in [0, 1], at the resolution of the latents: the
-    fraction of each folded pixel that each tumour class and healthy tissue covers, and the mean rank (k - 1/2) / K of
-    its healthy tissue.
+    tumour_classes: of each of the T tumour domains, the class of the base (1 to 4) that it resembles. healthy: K.
+    downsampling: slice side over latent side. Returns float32 [n, LAYOUT_CHANNELS, h, w] in [0, 1], at the resolution
+    of the latents: the fraction of each folded pixel that each tumour class and healthy tissue covers, and the mean
+    rank (k - 1/2) / K of its healthy tissue.
     In classifier-free guidance, an all-zero layout means that no layout was given.
     """
     domains = torch.as_tensor(domains).long()
     maps = torch.zeros(domains.shape[0], MAPS, *domains.shape[1:])
     for domain, tumour_class in enumerate(tumour_classes, start=1):
-        maps[:, tumour_class - 1] = (domains == domain).float()
+        maps[:, tumour_class - 1] += (domains == domain).float()
     rank = domains - len(tumour_classes)
     maps[:, -2] = (rank > 0).float()
     maps[:, -1] = (rank - 0.5).clamp_min(0) / max(healthy, 1) * (rank > 0)

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
 from mosaicmr.prompts.looks import BRIGHTNESS, TEXTURE, Look, LookScale, measure_regions, read_looks
 
-NAMES = {tumour.value: tumour.name for tumour in TUMOUR_CLASSES}
 COLUMNS = ["slice", "patient", "tumour_class", "modality"]
 COLUMNS += [f"{side}_{attribute}" for attribute in (BRIGHTNESS, TEXTURE) for side in ("asked", "measured")]
 
@@ -28,12 +26,13 @@ def compare_looks(batches: Iterable[SliceSet], scale: LookScale) -> pd.DataFrame
     """
     rows = []
     for batch in batches:
-        modalities = batch.header.modalities
+        modalities, classes = batch.header.modalities, batch.header.classes
+        class_names = {tumour_class.value: tumour_class.name for tumour_class in classes}
         for images, labels, row in zip(batch.images, batch.labels, batch.table.to_dict("records"), strict=True):
             regions = measure_regions(images, labels, modalities, batch.header.pixel_size)
-            for asked, measured in _pairs(read_looks(row, modalities), scale.describe(regions)):
+            for asked, measured in _pairs(read_looks(row, classes, modalities), scale.describe(regions)):
                 words = (asked.brightness, measured.brightness, asked.texture, measured.texture)
-                names = (row["slice"], row["patient"], NAMES[asked.tumour_class], asked.modality)
+                names = (row["slice"], row["patient"], class_names[asked.tumour_class], asked.modality)
                 rows.append((*names, *words))
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -8,10 +8,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
+from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.errors import InputError
-from mosaicmr.figures.style import CLASS_COLOURS, GREEN, house_style, new_figure
+from mosaicmr.figures.style import GREEN, class_colours, house_style, new_figure
 
 BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
@@ -80,7 +80,7 @@ def _draw_half(half: SubFigure, slices: SliceSet, title: str) -> None:
             axes.imshow(image.astype(np.float32), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if labels.any():
             row[0].contour(labels > 0, levels=[0.5], colors=[OUTLINE_COLOUR], linewidths=0.8)
-        row[-1].imshow(colour_labels(labels, brain), interpolation="nearest")
+        row[-1].imshow(colour_labels(labels, brain, slices.header.classes), interpolation="nearest")
     for axes in panels.flat:
         _strip(axes)
     panels[0, 0].text(0.02, 0.5, "R", color="white", fontsize=7, va="center", transform=panels[0, 0].transAxes)
@@ -92,24 +92,28 @@ def _strip(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def colour_labels(labels: np.ndarray, brain: np.ndarray) -> np.ndarray:
+def colour_labels(labels: np.ndarray, brain: np.ndarray, classes: Sequence[TumourClass]) -> np.ndarray:
     """The label map [H, W] in colours on a grey brain [H, W] and white background, float [H, W, 3]."""
     picture = np.ones((*labels.shape, 3))
     picture[brain > 0] = to_rgb(BRAIN_COLOUR)
-    for tumour_class in TUMOUR_CLASSES:
-        picture[labels == tumour_class.value] = to_rgb(CLASS_COLOURS[tumour_class.name])
+    colours = class_colours([tumour_class.name for tumour_class in classes])
+    for tumour_class in classes:
+        picture[labels == tumour_class.value] = to_rgb(colours[tumour_class.name])
     return picture
 
 
 def _legend(*sets: SliceSet) -> list[Patch]:
+    classes = sets[0].header.classes
+    colours = class_colours([tumour_class.name for tumour_class in classes])
     shown = {int(value) for one in sets for value in np.unique(one.labels)}
+    outlined = classes[0].words if len(classes) == 1 else "tumour"
     tumour = [
-        Patch(color=CLASS_COLOURS[tumour_class.name], label=tumour_class.words)
-        for tumour_class in TUMOUR_CLASSES
+        Patch(color=colours[tumour_class.name], label=tumour_class.words)
+        for tumour_class in classes
         if tumour_class.value in shown
     ]
     return [
         *tumour,
         Patch(color=BRAIN_COLOUR, label="healthy brain"),
-        Patch(fill=False, edgecolor=OUTLINE_COLOUR, label="tumour outline"),
+        Patch(fill=False, edgecolor=OUTLINE_COLOUR, label=f"{outlined} outline"),
     ]

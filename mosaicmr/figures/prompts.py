@@ -7,25 +7,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mosaicmr.cohort.labels import ENHANCING, NECROSIS, TUMOUR_CLASSES
-from mosaicmr.figures.style import BLACK, CLASS_COLOURS, VERMILION, house_style, new_figure, window_around
+from mosaicmr.cohort.labels import ENHANCING, NECROSIS, TumourClass
+from mosaicmr.cohort.slice_set import SliceHeader
+from mosaicmr.figures.style import BLACK, VERMILION, class_colours, house_style, new_figure, window_around
 from mosaicmr.prompts.looks import SHADES
 
 PANEL = 1.75  # inches
 TEXT = 0.42  # inches below a panel
 
 
-def shown_modality(tumour_class: str, modalities: Sequence[str]) -> str:
+def shown_modality(tumour_class: TumourClass, modalities: Sequence[str]) -> str:
     """The modality in which radiologists look for a tumour class, or the first where the cohort lacks it.
 
-    That is T1ce for enhancing tumour and for the necrotic core that it surrounds, and FLAIR for oedema and cavities.
+    That is T1ce for enhancing tumour and for the necrotic core that it surrounds, FLAIR for oedema and cavities. A
+    cohort's own class has that of the class that it resembles.
     """
-    best = "T1ce" if tumour_class in (ENHANCING.name, NECROSIS.name) else "FLAIR"
+    best = "T1ce" if tumour_class.like in (ENHANCING.name, NECROSIS.name) else "FLAIR"
     return best if best in modalities else modalities[0]
 
 
 def draw_prompts(
-    images: np.ndarray, labels: np.ndarray, brain: np.ndarray, table: pd.DataFrame, modalities: Sequence[str]
+    images: np.ndarray, labels: np.ndarray, brain: np.ndarray, table: pd.DataFrame, header: SliceHeader
 ) -> Figure:
     """A row for each tumour class whose brightness was asked for, a column for each word.
 
@@ -33,7 +35,8 @@ def draw_prompts(
     columns tumour_class, brightness (asked), row (of images), modality, lower, upper, mean, measured, as
     `measure_sweep` returns them. Below each panel stand the asked and the measured brightness.
     """
-    tumours = [tumour for tumour in TUMOUR_CLASSES if tumour.name in set(table["tumour_class"])]
+    modalities, colours = header.modalities, class_colours([tumour.name for tumour in header.classes])
+    tumours = [tumour for tumour in header.classes if tumour.name in set(table["tumour_class"])]
     window = window_around(brain > 0)
     with house_style():
         figure = new_figure(len(SHADES) * PANEL + 0.3, len(tumours) * (PANEL * _shape(window) + TEXT) + 0.3)
@@ -41,12 +44,12 @@ def draw_prompts(
         for axes, word in zip(panels[0], SHADES, strict=True):
             axes.set_title(f"asked: {word}", loc="center")
         for row, tumour in zip(panels, tumours, strict=True):
-            modality = shown_modality(tumour.name, modalities)
+            modality = shown_modality(tumour, modalities)
             of_row = table[(table["tumour_class"] == tumour.name) & (table["modality"] == modality)]
             asked = of_row.set_index("brightness")
             for axes, word in zip(row, SHADES, strict=True):
                 image = images[asked.loc[word, "row"], list(modalities).index(modality)]
-                _draw_panel(axes, image[window], labels[window] == tumour.value, CLASS_COLOURS[tumour.name])
+                _draw_panel(axes, image[window], labels[window] == tumour.value, colours[tumour.name])
                 measured = asked.loc[word, "measured"]
                 colour = BLACK if measured == word else VERMILION
                 axes.set_xlabel(_words(word, asked.loc[word]), fontsize=7, color=colour, labelpad=2)

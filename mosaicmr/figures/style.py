@@ -10,6 +10,7 @@ import seaborn
 from matplotlib.figure import Figure
 
 from mosaicmr.io import write_atomically
+from mosaicmr.partition.domains import HEALTHY_NAME, WHOLE
 
 # Type 42 embeds fonts as TrueType, which journals require and vector editors can edit.
 RC = {
@@ -38,6 +39,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = seaborn.color_palet
 GREY = "#7F7F7F"
 
 CLASS_COLOURS = {"necrosis": VERMILION, "oedema": ORANGE, "enhancing": SKY, "cavity": PURPLE}
+CLASS_PALETTE = (ORANGE, SKY, VERMILION, PURPLE, BLUE, GREEN, YELLOW)
 ARM_COLOURS = {"real": GREY, "real+classical": BLUE, "real+synthetic": ORANGE, "synthetic": GREEN}
 
 MARGIN = 4  # pixels left around a brain
@@ -55,15 +57,21 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def class_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for the name of each tumour class: those of gliomas have their own, others take what is left."""
+    free = (colour for colour in CLASS_PALETTE if colour not in [CLASS_COLOURS.get(name) for name in names])
+    return {name: CLASS_COLOURS.get(name) or next(free, BLACK) for name in names}
+
+
 def domain_colours(names: Sequence[str]) -> dict[str, str]:
     """A colour for each domain (or expert) name: a tumour class has its own, healthy domains run from dark to light.
 
     `whole`, the expert without a domain, is black.
     """
-    healthy = [name for name in names if name not in CLASS_COLOURS and name != "whole"]
+    healthy = [name for name in names if HEALTHY_NAME.fullmatch(name)]
     shades = seaborn.color_palette("viridis", max(len(healthy), 1)).as_hex()
-    colours = dict(zip(healthy, shades, strict=False))
-    return {name: CLASS_COLOURS.get(name) or colours.get(name, BLACK) for name in names}
+    colours = dict(zip(healthy, shades, strict=False)) | {WHOLE: BLACK}
+    return colours | class_colours([name for name in names if name not in colours])
 
 
 def subset_colours(names: Sequence[str]) -> dict[str, str]:

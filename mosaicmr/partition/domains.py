@@ -1,21 +1,23 @@
 """Domains: the regions into which the pixels of a slice are divided, each with its expert.
 
-Ids 1..T are the tumour classes of the label scheme, in scheme order; T+1..T+K are healthy tissue by rising grey level
+Ids 1..T are the tumour classes of the cohort, by rising value; T+1..T+K are healthy tissue by rising grey level
 of the reference modality, whose bounds mosaicmr/partition/fitting.py fits.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_json, save_json
 
 TUMOUR, HEALTHY = "tumour", "healthy"
+HEALTHY_NAME = re.compile(rf"{HEALTHY}([1-9]\d*)")
 WHOLE = "whole"  # the "domain" of the expert for whole slices
 REFERENCE_PREFERENCE = ("T1", "T1ce", "FLAIR", "T2")
 
@@ -33,9 +35,9 @@ class Domain:
     grey_high: float | None = None
 
 
-def domain_names(label_scheme: str, healthy_domains: int) -> list[str]:
-    """Names of all domains in the order of their ids (the first has id 1). Raises InputError for an unknown scheme."""
-    tumours = [tumour_class.name for tumour_class in scheme_classes(label_scheme)]
+def domain_names(classes: Iterable[TumourClass], healthy_domains: int) -> list[str]:
+    """Names of all domains in the order of their ids (the first has id 1). classes: of the cohort, by rising value."""
+    tumours = [tumour_class.name for tumour_class in classes]
     return tumours + [f"{HEALTHY}{number}" for number in range(1, healthy_domains + 1)]
 
 

@@ -15,7 +15,7 @@ from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, save_arrays
 from mosaicmr.seeds import derive_seed, torch_generator
 from mosaicmr.simulation.anatomy import Anatomy
-from mosaicmr.simulation.phantom import LABEL_SCHEME, simulate_patient
+from mosaicmr.simulation.phantom import SCHEME, simulate_patient
 from mosaicmr.simulation.random_slice import SimulatedSlice, simulate_slice
 from mosaicmr.stage import progress
 
@@ -97,7 +97,7 @@ def patient_slices(anatomy: Anatomy, settings: SliceSettings, seed: int) -> list
     images = np.stack(list(phantom.images.values())).astype(np.float32)
     volumes = Volumes(images, phantom.labels, images[0] > 0, (phantom.voxel_size,) * 3)
     subject = Subject("simulated", "simulated", dict.fromkeys(phantom.images, Path("simulated")), Path("simulated"))
-    cut = cut_slices(volumes, subject, LABEL_SCHEME, settings)
+    cut = cut_slices(volumes, subject, SCHEME, settings)
     arrays = zip(cut.images, cut.labels, cut.brain, cut.table["height"], strict=True)
     return [
         SimulatedSlice(torch.from_numpy(image).float(), torch.from_numpy(labels), torch.from_numpy(brain) > 0, height)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
+from mosaicmr.cohort.labels import TumourClass
 
 SHADES = ("dark", "intermediate", "bright")
 TEXTURES = ("homogeneous", "heterogeneous")
@@ -83,12 +83,12 @@ def measure_regions(
     columns tumour_class, modality, mean and deviation, classes in rising order, those smaller than 20 mm² left out.
     """
     rows = []
-    for tumour in TUMOUR_CLASSES:
-        inside = labels == tumour.value
+    for value in np.unique(labels[labels > 0]):
+        inside = labels == value
         if np.count_nonzero(inside) * pixel_size**2 >= MIN_AREA:
             values = np.asarray(images)[:, inside].astype(np.float64)
             moments = zip(modalities, values.mean(1), values.std(1), strict=True)
-            rows += [(tumour.value, modality, mean, deviation) for modality, mean, deviation in moments]
+            rows += [(int(value), modality, mean, deviation) for modality, mean, deviation in moments]
     return pd.DataFrame(rows, columns=["tumour_class", "modality", "mean", "deviation"])
 
 
@@ -111,10 +111,12 @@ def tabulate_looks(
     return words
 
 
-def read_looks(row: Mapping[str, object], modalities: Sequence[str]) -> tuple[Look, ...]:
-    """The looks behind the columns of `tabulate_looks` in a row of a table, classes in rising order."""
+def read_looks(
+    row: Mapping[str, object], tumour_classes: Iterable[TumourClass], modalities: Sequence[str]
+) -> tuple[Look, ...]:
+    """The looks behind the columns of `tabulate_looks` in a row of a table, in the order of the classes."""
     looks = []
-    for tumour in TUMOUR_CLASSES:
+    for tumour in tumour_classes:
         for modality in modalities:
             brightness = row.get(look_column(BRIGHTNESS, tumour, modality))
             if not pd.isna(brightness):

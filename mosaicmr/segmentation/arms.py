@@ -70,7 +70,7 @@ class Sets:
 
 @dataclass(frozen=True)
 class Task:
-    """The slices that are segmented, the run's seed, and the device."""
+    """The slices that are segmented, whose header has the classes that count; the run's seed, and the device."""
 
     header: SliceHeader
     seed: int
@@ -183,7 +183,7 @@ def _train_step(
     # Dice over the whole batch: a class that one slice lacks would otherwise pull its gradient about.
     criterion = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
     logits = model(images.to(task.device))
-    channels = torch.from_numpy(rank_classes(labels.numpy(), task.header.label_scheme)).long()
+    channels = torch.from_numpy(rank_classes(labels.numpy(), task.header.classes)).long()
     loss = criterion(logits, channels[:, None].to(task.device))
     optimizer.zero_grad()
     loss.backward()
@@ -195,7 +195,7 @@ def _validation_dice(model: nn.Module, validation: pd.DataFrame, task: Task) -> 
     """Mean over patients of the mean DSC over classes; NaN without validation patients: the last moment is taken."""
     values = []
     for _, references in validation.groupby("patient", sort=False):
-        found, truth = segment_references(model, references, task.header.label_scheme)
+        found, truth = segment_references(model, references, task.header.classes)
         values.append(mean_dice(found, truth, task.header.classes))
     return float(np.mean(values)) if values else math.nan
 

@@ -4,20 +4,22 @@ The segmenter errs on real slices too, so its Dice on the held-out patients' own
 synthesis would reach; it is reported as the floor column, beside the variants.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.evaluation.intervals import metric_row, metric_table, patient_interval
 from mosaicmr.segmentation.scores import mean_dice
 from mosaicmr.segmentation.segmenter import segment_references
 from mosaicmr.stage import progress
 
 
-def patient_dice(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], label_scheme: str) -> pd.Series:
+def patient_dice(
+    references: pd.DataFrame, segmenters: Mapping[int, nn.Module], classes: Sequence[TumourClass]
+) -> pd.Series:
     """Dice of the segmenters' labels against the slices' own, by patient (of a synthetic slice: its source patient).
 
     A patient's slices are taken together, as in `score_patient`; the mean is over classes and the segmenters' seeds.
@@ -25,8 +27,8 @@ def patient_dice(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], 
     values = {}
     groups = references.groupby("patient")
     for patient, group in progress(groups, groups.ngroups, "patients segmented"):
-        pairs = [segment_references(model, group, label_scheme) for model in segmenters.values()]
-        values[patient] = np.mean([mean_dice(found, asked, scheme_classes(label_scheme)) for found, asked in pairs])
+        pairs = [segment_references(model, group, classes) for model in segmenters.values()]
+        values[patient] = np.mean([mean_dice(found, asked, classes) for found, asked in pairs])
     return pd.Series(values, dtype=float)
 
 

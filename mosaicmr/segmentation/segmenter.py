@@ -10,7 +10,7 @@ import torch
 from monai.networks.nets import UNet
 from torch import nn
 
-from mosaicmr.cohort.labels import unrank_classes
+from mosaicmr.cohort.labels import TumourClass, unrank_classes
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.io import load_arrays, load_metadata
 from mosaicmr.segmentation.references import read_slices
@@ -41,17 +41,19 @@ def build_segmenter(header: SliceHeader, channels: Sequence[int], seed: int) -> 
 
 
 @torch.inference_mode()
-def segment(model: nn.Module, images: torch.Tensor, label_scheme: str) -> np.ndarray:
-    """Segment images float32 [n, M, H, W]; returns tumour classes, uint8 [n, H, W]."""
+def segment(model: nn.Module, images: torch.Tensor, classes: Sequence[TumourClass]) -> np.ndarray:
+    """Segment images float32 [n, M, H, W]; returns uint8 [n, H, W]. classes: of the channels after the first."""
     device = next(model.parameters()).device
     channels = [model(chunk.to(device)).argmax(1).cpu().numpy() for chunk in images.split(SEGMENTED_AT_ONCE)]
-    return unrank_classes(np.concatenate(channels), label_scheme)
+    return unrank_classes(np.concatenate(channels), classes)
 
 
-def segment_references(model: nn.Module, references: pd.DataFrame, label_scheme: str) -> tuple[np.ndarray, np.ndarray]:
+def segment_references(
+    model: nn.Module, references: pd.DataFrame, classes: Sequence[TumourClass]
+) -> tuple[np.ndarray, np.ndarray]:
     """The model's labels of the referenced slices and the slices' own labels, both uint8 [n, H, W]."""
     images, labels = read_slices(references)
-    return segment(model, images, label_scheme), labels.numpy().astype(np.uint8)
+    return segment(model, images, classes), labels.numpy().astype(np.uint8)
 
 
 def score_patients(references: pd.DataFrame, segmenters: Mapping[int, nn.Module], header: SliceHeader) -> pd.DataFrame:
@@ -60,7 +62,7 @@ def score_patients(references: pd.DataFrame, segmenters: Mapping[int, nn.Module]
     groups = references.groupby("patient")
     for patient, group in progress(groups, groups.ngroups, "patients scored"):
         for seed, model in segmenters.items():
-            found, truth = segment_references(model, group, header.label_scheme)
+            found, truth = segment_references(model, group, header.classes)
             scores = score_patient(found, truth, header.classes, header.pixel_size)
             tables.append(scores.assign(patient=patient, seed=seed)[SCORE_COLUMNS])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SCORE_COLUMNS)

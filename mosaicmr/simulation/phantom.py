@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from mosaicmr.cohort.labels import from_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.io import write_atomically
 from mosaicmr.simulation.anatomy import Anatomy, Deformation, random_deformation
 from mosaicmr.simulation.contrast import SEQUENCES, tissue_signals, vary_parameters
@@ -24,7 +24,7 @@ from mosaicmr.simulation.tissue import HEALTHY, TISSUES, combine, mix, tumour_la
 from mosaicmr.simulation.tumour_growth import grow_tumour, plan_tumour
 
 FIELD = ((-90.0, 90.0), (-110.0, 110.0), (-104.0, 80.0))  # mm (RAS+) to the outer voxels: room for the largest head
-LABEL_SCHEME = "brats2021"
+SCHEME = LabelScheme.named("brats2021")
 HEAD_SCALE = 1.05  # the MNI brain is larger than most: about 181 mm from front to back
 LONGEST_BRAIN = 184.0  # mm, so that every simulated head fits a slice of 192 mm with room for rounding to voxels
 INTENSITY = 1000.0  # of the brightest healthy tissue, before each image's own gain
@@ -66,7 +66,7 @@ def simulate_patient(anatomy: Anatomy, generator: torch.Generator, voxel_size: f
 
 def write_patient(phantom: Phantom, files: Mapping[str, str | Path]) -> None:
     """Write a patient as NIfTI, LPS as BraTS is: one file each modality, and the label map under the key `seg`."""
-    volumes = {**phantom.images, "seg": from_classes(phantom.labels, LABEL_SCHEME)}
+    volumes = {**phantom.images, "seg": SCHEME.from_classes(phantom.labels)}
     size = phantom.voxel_size
     affine = np.diag([-size, -size, size, 1.0])
     affine[1, 3] = (phantom.labels.shape[1] - 1) * size

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import rank_classes, ranked_classes
+from mosaicmr.cohort.labels import TumourClass, rank_classes
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.io import save_json
 from mosaicmr.partition.domains import WHOLE
@@ -20,17 +20,24 @@ FILE_ENDING = ".nii.gz"
 PROVENANCE = ["case", "slice", "prompt"]  # nothing about a patient, not even the source slice of a layout
 
 
-def export_dataset(folder: str | Path, batches: Sequence[SliceSet], variant: str, slice_spacing: float) -> None:
+def export_dataset(
+    folder: str | Path,
+    batches: Sequence[SliceSet],
+    classes: Sequence[TumourClass],
+    variant: str,
+    slice_spacing: float,
+) -> None:
     """Write synthetic slices and their label maps in nnU-Net's raw layout; `folder` appears whole or not at all.
 
-    batches: images and labels of layouts, at least one batch. variant: how they were drawn. slice_spacing: mm.
+    batches: images and labels of layouts, at least one batch. classes: to be numbered from 1 on. variant: how
+    they were drawn. slice_spacing: mm.
     An older `folder` is replaced.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".partial-{folder.name}-", dir=folder.parent))
     try:
-        _write_dataset(temporary, batches, variant, slice_spacing)
+        _write_dataset(temporary, batches, classes, variant, slice_spacing)
         temporary.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -39,7 +46,13 @@ def export_dataset(folder: str | Path, batches: Sequence[SliceSet], variant: str
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_dataset(folder: Path, batches: Sequence[SliceSet], variant: str, slice_spacing: float) -> None:
+def _write_dataset(
+    folder: Path,
+    batches: Sequence[SliceSet],
+    classes: Sequence[TumourClass],
+    variant: str,
+    slice_spacing: float,
+) -> None:
     for name in ("imagesTr", "labelsTr"):
         (folder / name).mkdir()
     header, rows = batches[0].header, []
@@ -51,17 +64,17 @@ def _write_dataset(folder: Path, batches: Sequence[SliceSet], variant: str, slic
                 path = folder / "imagesTr" / f"{case}_{channel:04d}{FILE_ENDING}"
                 nib.save(to_nifti(picture.astype(np.float32), header.pixel_size, slice_spacing), path)
             # nnU-Net wants labels without gaps.
-            ranks = rank_classes(labels, header.label_scheme)
+            ranks = rank_classes(labels, classes)
             path = folder / "labelsTr" / f"{case}{FILE_ENDING}"
             nib.save(to_nifti(ranks, header.pixel_size, slice_spacing), path)
             rows.append((case, identifier, prompt))
-    save_json(folder / "dataset.json", describe_dataset(len(rows), header, variant))
+    save_json(folder / "dataset.json", describe_dataset(len(rows), header, classes, variant))
     pd.DataFrame(rows, columns=PROVENANCE).to_csv(folder / "provenance.csv", index=False)
 
 
-def describe_dataset(cases: int, header: SliceHeader, variant: str) -> dict:
+def describe_dataset(cases: int, header: SliceHeader, classes: Sequence[TumourClass], variant: str) -> dict:
     """The content of nnU-Net's dataset.json."""
-    names = {tumour_class.name: rank for rank, tumour_class in ranked_classes(header.label_scheme).items()}
+    names = {tumour_class.name: rank for rank, tumour_class in enumerate(classes, start=1)}
     return {
         "channel_names": {str(channel): name for channel, name in enumerate(header.modalities)},
         "labels": {"background": 0, **names},

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.diffusion.conditioning import encode_layout
 from mosaicmr.diffusion.text import TextEncoder, embed_prompts
@@ -87,7 +86,6 @@ class Layouts(SliceSet):
 
         downsampling: H / h, which is W / w.
         """
-        values = {tumour_class.name: tumour_class.value for tumour_class in TUMOUR_CLASSES}
-        tumour = [values[name] for name in self.names if name in values]
+        tumour = [tumour_class.base_class.value for tumour_class in self.header.classes]
         encoded = encode_layout(self.domains[rows], tumour, len(self.names) - len(tumour), downsampling)
         return torch.as_tensor(encoded, dtype=torch.float32)

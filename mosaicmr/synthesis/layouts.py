@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES
 from mosaicmr.cohort.selection import TRAINING, select_splits
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.errors import InputError
@@ -166,9 +165,7 @@ def tabulate_layouts(
     prompt_<domain> (with prompt_whole).
     """
     known = slices.set_index("slice")
-    values = {domain.tumour_class for domain in domains if domain.kind == TUMOUR}
-    present = [tumour for tumour in TUMOUR_CLASSES if tumour.value in values]
-    rows = []
+    classes, rows = header.classes, []
     for number, layout in enumerate(layouts):
         source, annotated = known.loc[layout.plan.source], layout.annotated
         height = float(source["height"])
@@ -186,13 +183,13 @@ def tabulate_layouts(
             "mirrored": layout.plan.mirrored,
             "height": height,
         }
-        for tumour in present:
+        for tumour in classes:
             area = np.count_nonzero(annotated.labels == tumour.value) * header.pixel_size**2
             row[f"area_{tumour.name}_mm2"] = float(area)
-        row |= tabulate_looks(facts.looks, present, header.modalities)
+        row |= tabulate_looks(facts.looks, classes, header.modalities)
         for name in (*(domain.name for domain in domains), WHOLE):
-            row[f"prompt_{name}"] = write_prompt(name, facts, header.modalities)
+            row[f"prompt_{name}"] = write_prompt(name, facts, header.modalities, classes)
         rows.append(row)
     # An explicit type keeps the columns text where no layout of a batch has a donor, or a look.
-    text = ("donor_slice", "donor_patient", *tabulate_looks((), present, header.modalities))
+    text = ("donor_slice", "donor_patient", *tabulate_looks((), classes, header.modalities))
     return pd.DataFrame(rows).astype(dict.fromkeys(text, "string"))

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TUMOUR_CLASSES, TumourClass
+from mosaicmr.cohort.labels import TumourClass
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import (
@@ -21,13 +22,13 @@ from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.inputs import Layouts
 
 
-def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
+def choose_layout(table: pd.DataFrame, header: SliceHeader) -> int:
     """The position of the layout whose prompt asks for the looks of the most tumour classes.
 
-    Among several, the layout with the largest smallest class; among equals, the first. table: of layouts, all batches.
-    Raises InputError if no prompt asks for a look.
+    Among several, the layout with the largest smallest class; among equals, the first. table: of layouts, all
+    batches; header: theirs. Raises InputError if no prompt asks for a look.
     """
-    places = [_asked_area(row, modalities) for row in table.to_dict("records")]
+    places = [_asked_area(row, header) for row in table.to_dict("records")]
     if not any(classes for classes, _ in places):
         raise InputError(
             "No layout has a tumour class of at least 20 mm² whose look the prompts of at least three training slices "
@@ -36,35 +37,34 @@ def choose_layout(table: pd.DataFrame, modalities: Sequence[str]) -> int:
     return max(range(len(places)), key=places.__getitem__)
 
 
-def _asked_area(row: dict, modalities: Sequence[str]) -> tuple[int, float]:
+def _asked_area(row: dict, header: SliceHeader) -> tuple[int, float]:
     """The number of classes that the prompt of a layout describes, and the area of the smallest in mm²."""
-    areas = [row[f"area_{tumour.name}_mm2"] for tumour in asked_classes(read_looks(row, modalities))]
+    looks = read_looks(row, header.classes, header.modalities)
+    areas = [row[f"area_{tumour.name}_mm2"] for tumour in asked_classes(looks, header)]
     return len(areas), min(areas, default=0.0)
 
 
-def asked_classes(looks: Sequence[Look]) -> list[TumourClass]:
+def asked_classes(looks: Sequence[Look], header: SliceHeader) -> list[TumourClass]:
     """The tumour classes that have a look, by rising value."""
-    return [tumour for tumour in TUMOUR_CLASSES if any(look.tumour_class == tumour.value for look in looks)]
+    return [tumour for tumour in header.classes if any(look.tumour_class == tumour.value for look in looks)]
 
 
-def sweep_prompts(
-    row: pd.Series, labels: np.ndarray, brain: np.ndarray, modalities: Sequence[str], pixel_size: float
-) -> pd.DataFrame:
+def sweep_prompts(row: pd.Series, labels: np.ndarray, brain: np.ndarray, header: SliceHeader) -> pd.DataFrame:
     """The prompts of a layout for the whole slice with each described class dark, intermediate and bright in turn.
 
     row: of the table of layouts. labels, brain: uint8 [H, W]. Everything else, the texture included, stays as in the
     layout's own prompt, which is among these where it asks for the same brightness in all modalities.
     Returns columns tumour_class (name), brightness (word) and prompt, in the order of the classes and words.
     """
-    looks = read_looks(row, modalities)
-    facts = facts_of(labels, brain, row["height"], pixel_size, looks)
+    looks = read_looks(row, header.classes, header.modalities)
+    facts = facts_of(labels, brain, row["height"], header.pixel_size, looks)
     rows = []
-    for tumour in asked_classes(looks):
+    for tumour in asked_classes(looks, header):
         for brightness, word in enumerate(SHADES):
             changed = [
                 replace(look, brightness=brightness) if look.tumour_class == tumour.value else look for look in looks
             ]
-            prompt = write_prompt(WHOLE, replace(facts, looks=tuple(changed)), modalities)
+            prompt = write_prompt(WHOLE, replace(facts, looks=tuple(changed)), header.modalities, header.classes)
             rows.append((tumour.name, word, prompt))
     return pd.DataFrame(rows, columns=["tumour_class", BRIGHTNESS, "prompt"])
 
@@ -80,8 +80,7 @@ def measure_sweep(
     labels: np.ndarray,
     prompts: pd.DataFrame,
     scale: LookScale,
-    modalities: Sequence[str],
-    pixel_size: float,
+    header: SliceHeader,
 ) -> pd.DataFrame:
     """Measure the brightness of each prompt's class in the drawn slices, in each modality.
 
@@ -89,10 +88,10 @@ def measure_sweep(
     Returns the columns of `prompts` and row (in `images`), modality, lower and upper (bounds of the thirds), mean (of
     the class, in normalised intensity) and measured (its word).
     """
-    values = {tumour.name: tumour.value for tumour in TUMOUR_CLASSES}
+    values = {tumour.name: tumour.value for tumour in header.classes}
     rows = []
     for row, asked in enumerate(prompts.to_dict("records")):
-        regions = measure_regions(images[row], labels, modalities, pixel_size)
+        regions = measure_regions(images[row], labels, header.modalities, header.pixel_size)
         regions = regions[regions["tumour_class"] == values[asked["tumour_class"]]]
         means = regions.set_index("modality")["mean"]
         for look in scale.describe(regions):

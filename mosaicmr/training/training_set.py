@@ -14,7 +14,7 @@ import pandas as pd
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_table
-from mosaicmr.partition.domains import TUMOUR, WHOLE, Domain
+from mosaicmr.partition.domains import WHOLE, Domain
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class TrainingSlices:
     mean: float16 [n, C, h, w], posterior mean of the latents. std: the same shape, or None where training uses the
     mean. domains: uint8 [n, H, W], domain ids, 0 in the background. prompts: int64 [n, K], rows of the embeddings; a
     step takes one for each slice; K is 1 for an expert. embeddings: float16 [P, L, D], mask: uint8 [P, L]; row 0 is
-    the empty prompt. tumour_classes: canonical class of the domain ids 1..T; healthy: the number of healthy domains.
+    the empty prompt. tumour_classes: of the domain ids 1..T, the class of the base that each resembles; healthy: the
+    number of healthy domains.
     """
 
     mean: np.ndarray
@@ -131,8 +132,10 @@ def load_training_slices(
     domain: a domain's name, whose slices are those that contain it, or 'whole' for all. domains: all domains by id.
     with_std: whether to load the posterior's standard deviation, too.
     """
+    shards = list(shards)
     arrays, slices = load_shards(shards, domain_id(domain, domains), with_std)
-    return _training_slices(arrays, load_prompts(prompts, slices, np.full((len(slices), 1), domain, object)), domains)
+    asked = load_prompts(prompts, slices, np.full((len(slices), 1), domain, object))
+    return _training_slices(arrays, asked, SliceHeader.read(shards[0].domains))
 
 
 def load_adaptation_slices(
@@ -142,22 +145,23 @@ def load_adaptation_slices(
 
     A domain that a slice lacks has the prompt of the whole slice in its place.
     """
+    shards = list(shards)
     arrays, slices = load_shards(shards, None, with_std)
     asked = np.full((len(slices), 1 + len(domains)), WHOLE, object)
     for column, each in enumerate(domains, start=1):
         asked[(arrays["domains"] == each.id).any((1, 2)), column] = each.name
-    return _training_slices(arrays, load_prompts(prompts, slices, asked), domains)
+    return _training_slices(arrays, load_prompts(prompts, slices, asked), SliceHeader.read(shards[0].domains))
 
 
 def _training_slices(
-    arrays: dict[str, np.ndarray], prompts: dict[str, np.ndarray], domains: Sequence[Domain]
+    arrays: dict[str, np.ndarray], prompts: dict[str, np.ndarray], header: SliceHeader
 ) -> TrainingSlices:
-    tumours = [each.tumour_class for each in domains if each.kind == TUMOUR]
+    tumours = [tumour_class.base_class.value for tumour_class in header.classes]
     return TrainingSlices(
         mean=arrays["mean"],
         std=arrays.get("std"),
         domains=arrays["domains"],
         **prompts,
         tumour_classes=tuple(tumours),
-        healthy=len(domains) - len(tumours),
+        healthy=len(header.domains) - len(tumours),
     )

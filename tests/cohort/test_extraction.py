@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.errors import InputError
 from tests.support.scans import SHAPE, make_volumes, write_scan
@@ -22,7 +23,9 @@ SETTINGS = SliceSettings(
 
 def cut(folder, settings=SETTINGS, modalities=("FLAIR", "T1ce"), **scan):
     write_scan(folder, "BraTS2021_00001", modalities, **scan)
-    return extract_shard(find_subjects(folder, modalities, "brats2021"), "brats2021", modalities, settings)
+    return extract_shard(
+        find_subjects(folder, modalities, "brats2021"), LabelScheme.named("brats2021"), modalities, settings
+    )
 
 
 def centre_of(mask):
@@ -130,7 +133,9 @@ def test_rows_count_through_the_subjects_of_a_shard(tmp_path):
     for number in (1, 2, 3):
         labels = np.zeros(SHAPE, np.uint8) if number == 2 else None
         write_scan(tmp_path, f"BraTS2021_0000{number}", ["T1"], labels=labels)
-    slices = extract_shard(find_subjects(tmp_path, ["T1"], "brats2021"), "brats2021", ["T1"], SETTINGS)
+    slices = extract_shard(
+        find_subjects(tmp_path, ["T1"], "brats2021"), LabelScheme.named("brats2021"), ["T1"], SETTINGS
+    )
     assert slices.table["subject"].nunique() == 2
     assert list(slices.table["row"]) == list(range(10)) and len(slices.images) == 10
     assert "BraTS" not in slices.table.to_csv()

@@ -6,6 +6,7 @@ import numpy as np
 
 from mosaicmr.cohort.check import check_subjects
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import find_subjects
 
 MODALITIES = ["FLAIR", "T1ce"]
@@ -21,9 +22,9 @@ SETTINGS = SliceSettings(
 
 def test_real_subjects_are_checked_and_cut(brats_dir):
     subjects = find_subjects(brats_dir, MODALITIES, "brats2021")[:2]
-    table = check_subjects(subjects, "brats2021")
+    table = check_subjects(subjects, LabelScheme.named("brats2021"))
     assert table["tumour_volume_mm3"].between(1e3, 5e5).all()
-    slices = extract_shard(subjects, "brats2021", MODALITIES, SETTINGS)
+    slices = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, SETTINGS)
     assert slices.table["subject"].nunique() == len(subjects)
     assert (slices.table["tumour_area_mm2"] >= 150).all()
     for subject in subjects:
@@ -36,8 +37,8 @@ def test_real_subjects_are_checked_and_cut(brats_dir):
 def test_a_larger_pixel_shows_the_same_anatomy(brats_dir):
     subjects = find_subjects(brats_dir, MODALITIES, "brats2021")[:1]
     coarse = dataclasses.replace(SETTINGS, slice_size=64, pixel_size=3.0)
-    fine = extract_shard(subjects, "brats2021", MODALITIES, SETTINGS)
-    small = extract_shard(subjects, "brats2021", MODALITIES, coarse)
+    fine = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, SETTINGS)
+    small = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, coarse)
     assert list(fine.table["slice"]) == list(small.table["slice"])
     halved = fine.images.astype(np.float32).reshape(len(fine.images), 2, 64, 2, 64, 2).mean(axis=(3, 5))
     assert np.corrcoef(halved.ravel(), small.images.astype(np.float32).ravel())[0, 1] > 0.98

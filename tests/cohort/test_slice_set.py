@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.labels import LABEL_SCHEMES, TUMOUR_CLASSES, rank_classes, unrank_classes
+from mosaicmr.cohort.labels import LABEL_SCHEMES, TUMOUR_CLASSES, LabelScheme, rank_classes, unrank_classes
 from mosaicmr.cohort.selection import select_splits
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet, table_beside
 from mosaicmr.errors import InputError
 from mosaicmr.io import create_arrays, save_arrays, save_table
 
-HEADER = SliceHeader(("FLAIR", "T1ce"), 1.5, "brats2023")
+HEADER = SliceHeader(("FLAIR", "T1ce"), 1.5, LabelScheme.named("brats2023").classes)
 
 
 def slices(count: int = 5) -> SliceSet:
@@ -90,15 +90,23 @@ def test_rows_are_selected_by_split_and_keep_their_index():
 
 @pytest.mark.parametrize("scheme", LABEL_SCHEMES)
 def test_the_rank_of_a_class_is_consecutive_in_its_scheme_and_gives_the_class_back(scheme):
-    labels = np.array([0, *(tumour.value for tumour in LABEL_SCHEMES[scheme].values())], np.uint8)
-    ranks = rank_classes(labels, scheme)
-    assert sorted(ranks.tolist()) == list(range(len(labels)))
-    np.testing.assert_array_equal(unrank_classes(ranks, scheme), labels)
+    classes = LabelScheme.named(scheme).classes
+    labels = np.array([0, *(tumour.value for tumour in classes)], np.uint8)
+    ranks = rank_classes(labels, classes)
+    assert ranks.tolist() == list(range(len(labels)))
+    np.testing.assert_array_equal(unrank_classes(ranks, classes), labels)
+
+
+def test_classes_that_are_left_out_leave_no_gap_in_the_ranks():
+    necrosis, _, enhancing = LabelScheme.named("brats2021").classes
+    labels = np.array([0, 1, 2, 3], np.uint8)
+    assert rank_classes(labels, [necrosis, enhancing]).tolist() == [0, 1, 0, 2]
+    assert unrank_classes(np.array([0, 1, 2]), [necrosis, enhancing]).tolist() == [0, 1, 3]
 
 
 def test_a_class_that_the_scheme_lacks_has_no_rank():
     cavity = np.array([TUMOUR_CLASSES[-1].value], np.uint8)
-    assert rank_classes(cavity, "brats2021").tolist() == [0]
+    assert rank_classes(cavity, LabelScheme.named("brats2021").classes).tolist() == [0]
 
 
 def test_a_table_without_slices_opens(tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import PIECE, SliceHeader, SliceSet
 from mosaicmr.errors import InputError
 from mosaicmr.evaluation import inception
@@ -17,7 +18,7 @@ from mosaicmr.evaluation.intervals import metric_table
 from mosaicmr.evaluation.slices import count_pieces, describe_slices, pick_slices, read_pieces
 from mosaicmr.io import save_arrays
 
-HEADER = SliceHeader(("T1",), 1.0, "brats2021")
+HEADER = SliceHeader(("T1",), 1.0, LabelScheme.named("brats2021").classes)
 
 
 def features_of(patients, split, seed, shift=0.0, slices=6, inception=False):

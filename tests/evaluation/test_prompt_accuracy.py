@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.labels import ENHANCING, OEDEMA
+from mosaicmr.cohort.labels import ENHANCING, OEDEMA, LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.evaluation.prompt_accuracy import accuracy_metrics, chance_agreement, compare_looks, unasked_metrics
 from mosaicmr.evaluation.summary import SUBSET_METRICS
@@ -13,7 +13,7 @@ from mosaicmr.prompts.looks import Look, LookScale, tabulate_looks
 MODALITIES = ["FLAIR", "T2"]
 GREYS = (0.2, 0.5, 0.8)  # one in each third
 SCALE = LookScale({(value, modality): (0.3, 0.6, 0.05) for value in (2, 3) for modality in MODALITIES})
-HEADER = SliceHeader(tuple(MODALITIES), 1.0, "brats2021")
+HEADER = SliceHeader(tuple(MODALITIES), 1.0, LabelScheme.named("brats2021").classes)
 
 
 def drawn_batch(asked, drawn, heterogeneous=False) -> SliceSet:

@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.evaluation.radiomics import batch_features, region_features
 from mosaicmr.evaluation.radiomics_comparison import (
@@ -59,7 +60,7 @@ def test_small_domains_and_undefined_values_are_left_out(region):
     domains = np.where(mask, 1, 0).astype(np.uint8)
     domains[0, :5] = 2
     table = pd.DataFrame({"slice": ["s"], "patient": ["p"], "split": ["train"], "height": [0.5]})
-    header = SliceHeader(("T1", "T2"), 1.5, "brats2021", ("oedema", "necrosis"))
+    header = SliceHeader(("T1", "T2"), 1.5, LabelScheme.named("brats2021").classes, ("oedema", "necrosis"))
     images = np.stack([image, np.full_like(image, 0.5)])[None]
     batch = SliceSet(header, table, {"images": images, "domains": domains[None]})
     features = batch_features(batch, ["firstorder", "glcm"], 16)

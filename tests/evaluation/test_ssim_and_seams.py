@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.evaluation.seams import border_steps, seam_index, step_ratio
 from mosaicmr.evaluation.ssim import pair_patients, real_ssim, slice_ssim, source_ssim
 
-HEADER = SliceHeader(("T1", "T2"), 1.0, "brats2021")
+HEADER = SliceHeader(("T1", "T2"), 1.0, LabelScheme.named("brats2021").classes)
 
 
 @pytest.fixture

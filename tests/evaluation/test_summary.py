@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.evaluation.intervals import metric_row, metric_table
 from mosaicmr.evaluation.summary import SUBSET_METRICS, count_patients, count_slices, summarize, to_metric
 
-CLASSES = scheme_classes("brats2021")
+CLASSES = LabelScheme.named("brats2021").classes
 ARMS = ("real", "real+classical", "real+synthetic", "synthetic")
 
 

@@ -8,13 +8,14 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.figures.grid import BRAIN_COLOUR, choose_pairs, colour_labels, draw_grid, spread
 from mosaicmr.figures.style import CLASS_COLOURS
 from mosaicmr.io import save_arrays
 from tools import demo_picture
 
-HEADER = SliceHeader(("FLAIR", "T2"), 1.0, "brats2021")
+HEADER = SliceHeader(("FLAIR", "T2"), 1.0, LabelScheme.named("brats2021").classes)
 
 
 def slices(value, count, size=24):
@@ -70,7 +71,9 @@ def test_the_grid_has_a_row_a_pair_with_its_images_and_its_labels(run):
             flair, t2, labels = (axes.images[0].get_array() for axes in row)
             np.testing.assert_array_equal(flair, shown.images[index, 0].astype(np.float32))
             np.testing.assert_array_equal(t2, shown.images[index, 1].astype(np.float32))
-            np.testing.assert_array_equal(labels, colour_labels(shown.labels[index], shown.brain[index]))
+            np.testing.assert_array_equal(
+                labels, colour_labels(shown.labels[index], shown.brain[index], HEADER.classes)
+            )
 
 
 def test_the_tumour_is_outlined_on_the_first_modality_alone():
@@ -127,6 +130,6 @@ def test_the_picture_of_the_readme_has_three_rows_of_the_exported_variant(tmp_pa
 
 def test_label_maps_are_coloured_by_class():
     labels = np.array([[0, 0], [2, 3]], np.uint8)
-    picture = colour_labels(labels, np.array([[0, 1], [1, 1]]))
+    picture = colour_labels(labels, np.array([[0, 1], [1, 1]]), HEADER.classes)
     colours = ["white", BRAIN_COLOUR, CLASS_COLOURS["oedema"], CLASS_COLOURS["enhancing"]]
     np.testing.assert_allclose(picture.reshape(-1, 3), [to_rgb(colour) for colour in colours])

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from matplotlib.lines import Line2D
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.evaluation.prompt_accuracy import accuracy_metrics
 from mosaicmr.figures.prompt_accuracy import draw_prompt_accuracy
 from tests.support.invented_results import VARIANTS
 
 MODALITIES = ["FLAIR", "T2"]
-CLASSES = scheme_classes("brats2021")
+CLASSES = LabelScheme.named("brats2021").classes
 
 
 def metrics_of(accuracy: float, patients: int, seed: int) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import ENHANCING, OEDEMA
+from mosaicmr.cohort.labels import ENHANCING, OEDEMA, TUMOUR_CLASSES
 from mosaicmr.prompts.looks import Look, LookScale, measure_regions, read_looks, tabulate_looks
 
 MODALITIES = ("FLAIR", "T2")
@@ -68,4 +68,4 @@ def test_looks_survive_a_table_and_what_has_none_is_missing_there():
     assert words["brightness_oedema_FLAIR"] == "bright" and words["texture_oedema_T2"] == "heterogeneous"
     assert words["brightness_enhancing_T2"] is None and len(words) == 8
     for row in (words, pd.DataFrame([words]).astype("string").iloc[0]):
-        assert read_looks(row, MODALITIES) == looks
+        assert read_looks(row, TUMOUR_CLASSES, MODALITIES) == looks

@@ -180,10 +180,10 @@ def test_a_loss_that_explodes_names_the_learning_rate(sets, monkeypatch):
 
 def test_masks_are_found_in_slices_that_follow_them_and_not_in_others(cohort, sets, trained):
     models = load_segmenters(trained[0], torch.device("cpu"))
-    faithful = patient_dice(sets.synthetic, models, HEADER.label_scheme)
+    faithful = patient_dice(sets.synthetic, models, HEADER.classes)
     assert sorted(faithful.index) == ["p1", "p3", "p6"]
     shuffled = sets.synthetic.assign(label_file=cohort.slices[0])  # masks of other slices
-    assert faithful.mean() > patient_dice(shuffled, models, HEADER.label_scheme).mean() + 0.2
+    assert faithful.mean() > patient_dice(shuffled, models, HEADER.classes).mean() + 0.2
     row = mask_fidelity_metrics(faithful, seed=1, resamples=100).iloc[0]
     assert row["metric"] == "mask_dice"
     assert row["n"] == 3

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.segmentation.scores import dice, dice_gain, hausdorff95, patient_means, score_metrics, score_patient
 
-CLASSES = scheme_classes("brats2021")
+CLASSES = LabelScheme.named("brats2021").classes
 
 
 def a_square(row: int, column: int, size: int = 8) -> np.ndarray:

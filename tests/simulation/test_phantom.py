@@ -9,7 +9,7 @@ from mosaicmr.cohort.check import check_subject
 from mosaicmr.cohort.sources import find_subjects, phantom_files, phantom_patients
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy, random_deformation
-from mosaicmr.simulation.phantom import LONGEST_BRAIN, simulate_patient, write_patient
+from mosaicmr.simulation.phantom import LONGEST_BRAIN, SCHEME, simulate_patient, write_patient
 from mosaicmr.simulation.tumour_growth import plan_tumour
 
 VOXEL_SIZE, TUMOUR_GRID = 3.0, 4.0
@@ -139,7 +139,7 @@ def test_files_pass_the_door_of_real_data_and_lie_as_brats_does(tmp_path, patien
     patient = patients["necrotic"]
     write_patient(patient, phantom_files(tmp_path, "BraTS2021_P0001"))
     (subject,) = find_subjects(tmp_path, list(patient.images), "brats2021")
-    row = check_subject(subject, "brats2021")
+    row = check_subject(subject, SCHEME)
     assert row["volume_enhancing_mm3"] == pytest.approx((patient.labels == ENHANCING).sum() * VOXEL_SIZE**3)
     image, labels = nib.load(subject.images["T1"]), nib.load(subject.labels)
     assert nib.aff2axcodes(image.affine) == ("L", "P", "S")

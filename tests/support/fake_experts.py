@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.sampling import ddim_schedule
 from mosaicmr.synthesis.generation import Sampler
@@ -57,7 +58,7 @@ def grey_layouts(count=5, size=16, modalities=2) -> Layouts:
     for name in (*NAMES, "whole"):
         table[f"prompt_{name}"] = f"paint {name}"
     source = np.random.default_rng(0).random((count, modalities, size, size)).astype(np.float16)
-    header = SliceHeader(("FLAIR", "T2", "T1", "T1ce")[:modalities], 1.0, "brats2021", NAMES)
+    header = SliceHeader(("FLAIR", "T2", "T1", "T1ce")[:modalities], 1.0, LabelScheme.named("brats2021").classes, NAMES)
     return Layouts(header, table, {"domains": domains, "source": source * (domains[:, None] > 0)})
 
 

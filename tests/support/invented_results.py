@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.evaluation.intervals import metric_row, metric_table
 from mosaicmr.evaluation.summary import SUBSET_METRICS, summarize
 from mosaicmr.segmentation.scores import score_metrics
 
-CLASSES = scheme_classes("brats2021")
+CLASSES = LabelScheme.named("brats2021").classes
 DOMAINS = ["necrosis", "oedema", "enhancing", "healthy1", "healthy2", "healthy3"]
 VARIANTS = ["independent", "single", "independent_from_source", "single_from_source"]
 ARMS = ["real", "real+classical", "real+synthetic", "synthetic"]

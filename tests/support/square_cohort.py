@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.io import save_arrays
 
 SIZE = 32
 PER_PATIENT = 6
-HEADER = SliceHeader(("FLAIR", "T2"), 1.5, "brats2021")
+HEADER = SliceHeader(("FLAIR", "T2"), 1.5, LabelScheme.named("brats2021").classes)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.diffusion.adapters import add_adapter, save_adapter, trainable_parameters
 from mosaicmr.diffusion.base import Base
@@ -19,8 +20,8 @@ from mosaicmr.partition.domains import domain_names
 from mosaicmr.synthesis.drawing import draw_slice
 from tests.support.tiny_models import MODALITIES
 
-NAMES = domain_names("brats2021", 3)
-HEADER = SliceHeader(tuple(MODALITIES), 1.5, "brats2021", NAMES)
+NAMES = domain_names(LabelScheme.named("brats2021").classes, 3)
+HEADER = SliceHeader(tuple(MODALITIES), 1.5, LabelScheme.named("brats2021").classes, NAMES)
 
 
 def domain_map(size=32) -> np.ndarray:

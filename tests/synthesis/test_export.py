@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.synthesis.export import export_dataset, to_nifti
 
-HEADER = SliceHeader(("FLAIR", "T2"), 1.5, "brats2021")
-FACTS = ("independent", 6.0)
+HEADER = SliceHeader(("FLAIR", "T2"), 1.5, LabelScheme.named("brats2021").classes)
+FACTS = (HEADER.classes, "independent", 6.0)
 
 
 def batch(first, count):
@@ -100,7 +101,7 @@ def test_a_failure_leaves_the_old_set_and_nothing_else(dataset, tmp_path, monkey
 
     monkeypatch.setattr(nib, "save", failing)
     with pytest.raises(OSError, match="disk full"):
-        export_dataset(dataset, [batch(0, 2)], "other", 6.0)
+        export_dataset(dataset, [batch(0, 2)], HEADER.classes, "other", 6.0)
 
     assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.labels import TUMOUR_CLASSES, LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import Domain
@@ -26,7 +27,7 @@ DOMAINS = [
     Domain(3, "enhancing", "tumour", tumour_class=3),
     *(Domain(3 + k, f"healthy{k}", "healthy", grey_low=(k - 1) / 3, grey_high=k / 3) for k in (1, 2, 3)),
 ]
-HEADER = SliceHeader(("T1", "T2"), PIXEL, "brats2021")
+HEADER = SliceHeader(("T1", "T2"), PIXEL, LabelScheme.named("brats2021").classes)
 SETTINGS = LayoutSettings(mirror=0.5, transplant=0.5, deformation=3.0)
 
 
@@ -157,7 +158,11 @@ def test_what_a_prompt_asks_for_stands_in_the_table_and_nothing_else_does():
     assert table["brightness_enhancing_T1"].isna().all() and table["texture_necrosis_T2"].isna().all()
     for layout, (_, row) in zip(layouts, table.iterrows(), strict=True):
         facts = facts_of(
-            layout.annotated.labels, layout.annotated.brain, row["height"], PIXEL, read_looks(row, ["T1", "T2"])
+            layout.annotated.labels,
+            layout.annotated.brain,
+            row["height"],
+            PIXEL,
+            read_looks(row, TUMOUR_CLASSES, ["T1", "T2"]),
         )
         assert write_prompt("whole", facts, ["T1", "T2"]) == row["prompt_whole"]
 

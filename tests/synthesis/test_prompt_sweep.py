@@ -1,10 +1,12 @@
 """A sweep asks for one layout in other words, from the same noise, and measures what comes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.labels import scheme_classes
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.denoiser import Denoiser
@@ -19,7 +21,8 @@ from tests.support.fake_experts import GreyPainter, grey_layouts, grey_sampler
 from tests.support.small_slices import PIXEL, brain_mask, tumour_labels
 
 MODALITIES = ["FLAIR", "T2"]
-CLASSES = scheme_classes("brats2021")
+CLASSES = LabelScheme.named("brats2021").classes
+HEADER = SliceHeader(tuple(MODALITIES), PIXEL, CLASSES)
 LOOKS = (Look(2, "FLAIR", 0, 1), Look(2, "T2", 2, 0), Look(3, "FLAIR", 1, 0), Look(3, "T2", 1, 0))
 
 
@@ -30,7 +33,7 @@ def layout_row(looks=LOOKS, areas=(500.0, 400.0, 300.0)) -> dict:
 
 
 def swept() -> pd.DataFrame:
-    return sweep_prompts(pd.Series(layout_row()), tumour_labels(), brain_mask(), MODALITIES, PIXEL)
+    return sweep_prompts(pd.Series(layout_row()), tumour_labels(), brain_mask(), HEADER)
 
 
 def test_the_layout_with_most_described_classes_is_chosen_and_then_the_one_with_the_largest_small_class():
@@ -40,12 +43,12 @@ def test_the_layout_with_most_described_classes_is_chosen_and_then_the_one_with_
         layout_row(areas=(0, 350, 310)),
         layout_row(areas=(0, 350, 310)),
     ]
-    assert choose_layout(pd.DataFrame(rows), MODALITIES) == 2
+    assert choose_layout(pd.DataFrame(rows), HEADER) == 2
 
 
 def test_layouts_without_a_described_class_are_an_error_with_a_remedy():
     with pytest.raises(InputError, match="min_tumour_area"):
-        choose_layout(pd.DataFrame([layout_row(())]), MODALITIES)
+        choose_layout(pd.DataFrame([layout_row(())]), HEADER)
 
 
 def test_only_the_brightness_of_one_class_differs_between_its_prompts():
@@ -75,7 +78,7 @@ def test_the_region_a_prompt_is_about_is_measured_in_each_modality():
     images = np.zeros((6, 2, 16, 16), np.float16)
     images[2, 0, 2:8, 2:8] = 0.9
     scale = LookScale({(value, modality): (0.2, 0.5, 0.1) for value in (2, 3) for modality in MODALITIES})
-    table = measure_sweep(images, labels, swept(), scale, MODALITIES, 2.0)
+    table = measure_sweep(images, labels, swept(), scale, replace(HEADER, pixel_size=2.0))
     assert len(table) == 6 * 2
     bright = table[(table["row"] == 2) & (table["modality"] == "FLAIR")].iloc[0]
     assert (bright["tumour_class"], bright["brightness"], bright["measured"]) == ("oedema", "bright", "bright")
@@ -87,7 +90,12 @@ def test_a_real_network_and_its_text_encoder_draw_the_sweep(base):
     base = Base.open(base, MODALITIES, precision="fp32")
     domains = tumour_labels()[None, ::2, ::2]
     domains = np.where(domains > 0, domains, 4 * brain_mask()[None, ::2, ::2]).astype(np.uint8)
-    header = SliceHeader(tuple(MODALITIES), PIXEL, "brats2021", ("necrosis", "oedema", "enhancing", "healthy1"))
+    header = SliceHeader(
+        tuple(MODALITIES),
+        PIXEL,
+        LabelScheme.named("brats2021").classes,
+        ("necrosis", "oedema", "enhancing", "healthy1"),
+    )
     arrays = {"domains": domains, "source": np.zeros((1, 2, 32, 32), np.float16)}
     layouts = Layouts(header, pd.DataFrame([layout_row()]), arrays)
     prompts = swept()

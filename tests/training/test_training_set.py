@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.diffusion.base import Base
 from mosaicmr.diffusion.latents import encode_slices
@@ -14,9 +15,15 @@ from mosaicmr.io import save_arrays, save_table
 from mosaicmr.partition.domains import Domain
 from mosaicmr.training.training_set import Prompts, Shard, load_adaptation_slices, load_training_slices
 
-HEADER = SliceHeader(("FLAIR", "T1ce"), 1.5, "brats2021")
+# The base knows the cohort's first class as its third.
+CLASSES = (
+    {"name": "rim", "values": [1], "words": "rim", "like": "enhancing"},
+    {"name": "oedema", "values": [2], "words": "oedema", "like": "oedema"},
+)
+NAMES = ("rim", "oedema", "healthy1")
+HEADER = SliceHeader(("FLAIR", "T1ce"), 1.5, LabelScheme.from_records(CLASSES).classes, NAMES)
 DOMAINS = [
-    Domain(1, "necrosis", "tumour", tumour_class=1),
+    Domain(1, "rim", "tumour", tumour_class=1),
     Domain(2, "oedema", "tumour", tumour_class=2),
     Domain(3, "healthy1", "healthy", grey_low=0.0, grey_high=1.0),
 ]
@@ -59,7 +66,7 @@ def test_an_expert_gets_the_training_slices_with_its_domain_and_their_prompts(fi
     used = slices.embeddings[slices.prompts[:, 0], 0, 0].astype(int)
     assert [texts[row] for row in used] == ["oedema a", "oedema b"]
     assert len(slices.embeddings) == 3 and (slices.embeddings[0] == 0).all()  # the empty prompt and the two used
-    assert (slices.tumour_classes, slices.healthy, slices.downsampling) == ((1, 2), 1, 4)
+    assert (slices.tumour_classes, slices.healthy, slices.downsampling) == ((3, 2), 1, 4)
 
 
 def test_the_whole_slice_model_gets_every_training_slice(files):
@@ -76,7 +83,7 @@ def test_the_adapted_base_gets_every_training_slice_with_the_prompts_of_all_it_c
     slices = load_adaptation_slices(shards, prompts, DOMAINS[:2], with_std=True)
     assert slices.mean[:, 0, 0, 0].tolist() == [0, 2, 10, 12]
     words = [[texts[row] for row in rows] for rows in slices.embeddings[slices.prompts, 0, 0].astype(int)]
-    # Columns: whole, necrosis (in no slice), oedema.
+    # Columns: whole, rim (in no slice), oedema.
     assert words == [
         ["whole a0", "whole a0", "oedema a"],
         ["whole a2", "whole a2", "whole a2"],
@@ -87,7 +94,7 @@ def test_the_adapted_base_gets_every_training_slice_with_the_prompts_of_all_it_c
 
 def test_a_domain_without_slices_gives_an_empty_set(files):
     shards, prompts, _ = files
-    assert len(load_training_slices(shards, prompts, "necrosis", DOMAINS, with_std=False)) == 0
+    assert len(load_training_slices(shards, prompts, "rim", DOMAINS, with_std=False)) == 0
 
 
 def test_a_prompt_that_is_missing_is_one_sentence(files):

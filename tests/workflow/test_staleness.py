@@ -38,6 +38,7 @@ WITHOUT_A_ROW = {
     "cohort_dir": "of a real cohort only",
     "cohort.source": "of a real cohort only",
     "cohort.label_scheme": "the phantom has one",
+    "cohort.classes": "the phantom has its own",
     "base.revision": "of a base model from the hub only",
 }
 
