@@ -1,5 +1,6 @@
 """Gather every metric of the run into one JSON document."""
 
+from mosaicmr.cohort.labels import occurring_classes
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.evaluation.prompt_accuracy import unasked_metrics
 from mosaicmr.evaluation.summary import count_patients, count_slices, summarize
@@ -23,7 +24,7 @@ def main(snakemake) -> None:
         for index, subset in enumerate(params.subsets)
     }
     arms = {arm: load_table(path) for arm, path in zip(params.arms, files.segmenters, strict=True)}
-    classes = SliceHeader.read(files.slices[0]).classes
+    classes = occurring_classes(SliceHeader.read(files.slices[0]).classes, subjects)
     save_json(snakemake.output[0], summarize(params.run, counts, subsets, arms, classes))
 
 

@@ -36,7 +36,7 @@ class Frame:
         """Resample label planes [X, Y, n]: each class as its own mask, then the largest; uint8 [n, H, W]."""
         classes = [0, *(int(value) for value in np.unique(planes) if value)]
         shares = [self.masks(planes == value) for value in classes[1:]]
-        shares.insert(0, 1 - sum(shares))
+        shares.insert(0, 1 - (sum(shares) if shares else self.masks(np.zeros_like(planes))))
         return np.asarray(classes, np.uint8)[np.argmax(shares, axis=0)]
 
 
@@ -62,6 +62,18 @@ def frame_brain(volumes: Volumes, size: int, pixel_size: float, source: str) -> 
         for kind, support in (("image", IMAGE_SUPPORT), ("mask", MASK_SUPPORT)):
             matrices[f"{kind}_{name}"] = resampling_matrix(count, spacing, size, pixel_size, centre, support)
     return Frame(**matrices)
+
+
+def frame_field(volumes: Volumes, size: int) -> Frame:
+    """The frame of `size` pixels that shows the whole field of view of a subject, whatever lies in it."""
+    counts = volumes.brain.shape
+    pixel_size = max(counts[axis] * volumes.voxel_size[axis] for axis in (0, 1)) / size
+    matrices = [
+        resampling_matrix(counts[axis], volumes.voxel_size[axis], size, pixel_size, (counts[axis] - 1) / 2, support)
+        for support in (IMAGE_SUPPORT, MASK_SUPPORT)
+        for axis in (1, 0)
+    ]
+    return Frame(*matrices)
 
 
 def resampling_matrix(
