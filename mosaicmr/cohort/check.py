@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from mosaicmr.cohort.findings import raise_first_refusal
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import Subject
-from mosaicmr.cohort.volumes import load_volumes
+from mosaicmr.cohort.volumes import examine_subject
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +17,14 @@ def check_subject(subject: Subject, scheme: LabelScheme) -> dict[str, str | floa
     """Read a subject completely and measure its tumour.
 
     Returns subject, patient, shard, volume_<class>_mm3 of each class of the scheme, tumour_volume_mm3 and
-    voxel_volume_mm3. Raises InputError as `load_volumes` does.
+    voxel_volume_mm3. Logs doubtful findings. Raises InputError as `load_volumes`
+    does.
     """
-    volumes = load_volumes(subject, scheme)
+    volumes, findings = examine_subject(subject, scheme)
+    for finding in findings:
+        if finding.severity == "doubtful":
+            logger.warning("%s", finding.sentence)
+    raise_first_refusal(findings)
     row: dict[str, str | float] = {"subject": subject.subject, "patient": subject.patient, "shard": subject.shard}
     for tumour_class in scheme.classes:
         voxels = int((volumes.labels == tumour_class.value).sum())

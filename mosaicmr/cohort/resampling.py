@@ -11,6 +11,11 @@ from mosaicmr.errors import InputError
 # images free of aliasing; for masks, a triangle within the pixel itself keeps corners and thin rims.
 IMAGE_SUPPORT = 1.0
 MASK_SUPPORT = 0.5
+LONGEST_BRAIN = 210.0  # mm; the longest brains measure about 195 mm from front to back
+RAISE = "raise one of them"
+STRIP = (
+    f"no brain is longer than {LONGEST_BRAIN:.0f} mm, so set cohort.preparation.skull_strip or correct the voxel size"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def frame_brain(volumes: Volumes, size: int, pixel_size: float, source: str) -> 
             raise InputError(
                 f"the brain in {source} measures {extent:.0f} mm from {direction}, but a slice only "
                 f"{size * pixel_size:.0f} mm (cohort.slice_size {size} px of cohort.pixel_size {pixel_size:g} mm): "
-                "raise one of them."
+                f"{RAISE if extent <= LONGEST_BRAIN else STRIP}."
             )
         # Where pixels are as large as voxels, they coincide and nothing is interpolated.
         centre = np.floor((inside[0] + inside[-1]) / 2) + (0.0 if size % 2 else 0.5)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mosaicmr.cohort.labels import CUSTOM
@@ -63,7 +63,8 @@ class Subject:
     """One imaging session of one patient.
 
     subject, patient: pseudonyms; the only names that may reach an output. shard: empty until `assign_shards`.
-    images: file of each modality, in the order the modalities were asked for. labels: the segmentation.
+    images: file of each modality, in the order the modalities were asked for. labels: the segmentation. channels: the
+    index on a fourth axis, of modalities whose file holds several.
     """
 
     subject: str
@@ -71,6 +72,7 @@ class Subject:
     images: dict[str, Path]
     labels: Path
     shard: str = ""
+    channels: dict[str, int] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:

@@ -6,10 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from mosaicmr.cohort.brain import brain_mask, foreground
 from mosaicmr.cohort.check import check_subject, check_subjects
+from mosaicmr.cohort.image_files import read_image
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.sources import find_subjects
-from mosaicmr.cohort.volumes import brain_mask, load_volumes, read_nifti
+from mosaicmr.cohort.volumes import load_volumes
 from mosaicmr.errors import InputError
 from tests.support.scans import PART_OF_TUMOUR, SHAPE, TUMOUR, make_volumes, write_nifti, write_scan
 
@@ -62,7 +64,7 @@ def test_a_truncated_file_is_named_with_its_remedy(tmp_path, kept):
     file = write_scan(tmp_path, NAME, TWO)["T1ce"]
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content)) if 0 < kept < 1 else kept])
-    with pytest.raises(InputError, match=r"_t1ce\.nii\.gz cannot be read as NIfTI.*again\.$") as error:
+    with pytest.raises(InputError, match=r"_t1ce\.nii\.gz cannot be read.*again\.$") as error:
         check(tmp_path)
     assert "\n" not in str(error.value)
 
@@ -72,7 +74,7 @@ def test_a_truncated_uncompressed_file_is_refused(tmp_path):
     write_nifti(file, make_volumes()[0])
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InputError, match="truncated"):
-        read_nifti(file)
+        read_image(file)
 
 
 def test_a_file_damaged_in_the_middle_is_refused(tmp_path):
@@ -82,7 +84,7 @@ def test_a_file_damaged_in_the_middle_is_refused(tmp_path):
     content[len(content) // 2] ^= 0xFF
     file.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
-        read_nifti(file)
+        read_image(file)
 
 
 def test_other_content_and_other_shapes_are_refused(tmp_path):
@@ -90,10 +92,10 @@ def test_other_content_and_other_shapes_are_refused(tmp_path):
     (tmp_path / "b.nii.gz").write_bytes(b"not even compressed")
     for name in "ab":
         with pytest.raises(InputError, match="cannot be read as NIfTI"):
-            read_nifti(tmp_path / f"{name}.nii.gz")
+            read_image(tmp_path / f"{name}.nii.gz")
     nib.save(nib.Nifti1Image(np.ones((4, 4, 4, 2), np.float32), np.eye(4)), tmp_path / "c.nii.gz")
     with pytest.raises(InputError, match="three axes"):
-        read_nifti(tmp_path / "c.nii.gz")
+        read_image(tmp_path / "c.nii.gz")
 
 
 def test_mismatched_shapes_and_positions_are_refused(tmp_path):
@@ -103,7 +105,7 @@ def test_mismatched_shapes_and_positions_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"_t1ce.*shape.*29, 36, 24.*30, 36, 24"):
         check(tmp_path)
     write_nifti(files["T1ce"], image, voxel_size=2.5)
-    with pytest.raises(InputError, match="affines differ"):
+    with pytest.raises(InputError, match="_t1ce.*lies elsewhere in space than .*_seg.*by up to"):
         check(tmp_path)
 
 
@@ -146,7 +148,7 @@ def test_the_brain_is_one_piece_without_holes():
     images[0, 2:9, 2:9, 2:9] = 1
     images[0, 5, 5, 5] = 0
     images[0, 11, 11, 11] = 1
-    mask = brain_mask(images, np.zeros((12, 12, 12), np.uint8))
+    mask = brain_mask(foreground(images, [0.0]))
     assert mask.sum() == 7**3
     assert mask[5, 5, 5]
     assert not mask[11, 11, 11]
