@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import load_volumes
 
 logger = logging.getLogger(__name__)

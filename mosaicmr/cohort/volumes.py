@@ -13,7 +13,7 @@ from nibabel.wrapstruct import WrapStructError
 from scipy import ndimage
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
 
 MAX_BYTES = 2**30  # of a volume in memory; 240 x 240 x 155 voxels of float64 are 71 MB
