@@ -35,6 +35,7 @@ _CHECKER = Draft202012Validator.TYPE_CHECKER.redefine_many(
         ),
     }
 )
+SOURCES = ("brats", "nnunet", "bids", "table")  # of cohorts with a folder
 _Validator = validators.extend(Draft202012Validator, type_checker=_CHECKER)
 
 
@@ -184,12 +185,26 @@ def _cohort_problems(config: Mapping[str, Any]) -> Iterator[str]:
     low, high = cohort["intensity_percentiles"]
     if low >= high:
         yield f"The key 'cohort.intensity_percentiles' is [{low:g}, {high:g}]: expected the lower one first; swap them."
-    if cohort["source"] == "brats" and config["cohort_dir"] is None:
-        yield "The key 'cohort_dir' is null: a cohort with source brats needs its folder; add --config cohort_dir=DIR."
+    if cohort["source"] != "phantom" and config["cohort_dir"] is None:
+        yield (
+            f"The key 'cohort_dir' is null: a cohort with source {cohort['source']} needs its folder; add --config "
+            "cohort_dir=DIR."
+        )
+    for key, sources in (("masks", ["bids"]), ("patients", SOURCES), ("channels", SOURCES)):
+        if cohort[key] and cohort["source"] not in sources:
+            yield (
+                f"The key 'cohort.{key}' is {json.dumps(cohort[key], ensure_ascii=False)}, but cohort.source "
+                f"{cohort['source']} does not read it: expected source {' or '.join(sources)}, or leave the key out."
+            )
     if cohort["source"] == "phantom" and config["cohort_dir"] is not None:
         yield (
             f"The key 'cohort_dir' is '{config['cohort_dir']}', but cohort.source is phantom, which reads no folder: "
             "add --configfile config/brats.yaml, or leave cohort_dir out."
+        )
+    if cohort["label_scheme"] == "dataset" and cohort["source"] != "nnunet":
+        yield (
+            f"The key 'cohort.label_scheme' is 'dataset', but cohort.source {cohort['source']} has no dataset.json: "
+            "choose the scheme of the labels, or custom with cohort.classes."
         )
     if (cohort["label_scheme"] == "custom") != (cohort["classes"] is not None):
         yield (

@@ -53,6 +53,7 @@ rule check_cohort:
         at("cohort", "checked", "{shard}.parquet"),
     params:
         **SCANS,
+        subjects=shard_records,
     log:
         at("logs", "check_cohort", "{shard}.log"),
     benchmark:
@@ -100,6 +101,7 @@ rule extract_slices:
         table=at("slices", "{shard}.parquet"),
     params:
         **SCANS,
+        subjects=shard_records,
         settings=EXTRACTION,
     log:
         at("logs", "extract_slices", "{shard}.log"),

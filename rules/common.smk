@@ -13,12 +13,15 @@ os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import assign_shards, find_subjects, phantom_patients, phantom_subjects
+from mosaicmr.cohort.nnunet_files import DATASET, read_labels
+from mosaicmr.cohort.shards import assign_shards
+from mosaicmr.cohort.sources import SourceSettings, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE, domain_names
 from snakemake.common.configfile import load_configfile
+from snakemake.logging import logger as snakemake_logger
 
 
 def at(*parts):
@@ -26,20 +29,43 @@ def at(*parts):
     return os.path.join("results", config["run"], *parts)
 
 
+def tell(sentence):
+    """Say something about the cohort, once: not in the processes of the jobs, which read these rules too."""
+    if workflow.is_main_process:
+        snakemake_logger.info(sentence)
+
+
+def find_labels():
+    """The classes of the cohort: those of the configuration or, where that says so, of dataset.json."""
+    if config["cohort"]["label_scheme"] != DATASET:
+        return LabelScheme.of_config(config["cohort"])
+    labels = read_labels(config["cohort_dir"])
+    tell(labels.sentence)
+    return LabelScheme.from_records(labels.classes, DATASET)
+
+
 def find_shards():
     """The subjects of the cohort by shard, from file names alone."""
     cohort = config["cohort"]
     if cohort["source"] == "phantom":
         folder, patients = at("phantom"), config["phantom"]["patients"]
-        subjects = phantom_subjects(folder, patients, cohort["modalities"], cohort["label_scheme"])
+        subjects = phantom_subjects(folder, patients, cohort["modalities"])
     else:
-        subjects = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"])
+        settings = SourceSettings.from_config(cohort)
+        found = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"], settings)
+        subjects = found.require()
+        tell(found.sentence)
     return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"])
 
 
 def shard_files(wildcards):
-    """The NIfTI files of a shard."""
+    """The files of a shard's images and segmentations."""
     return [str(file) for subject in SUBJECTS[wildcards.shard] for file in subject.files]
+
+
+def shard_records(wildcards):
+    """The subjects of a shard as records, so that no job reads the names of files again."""
+    return [subject.record() for subject in SUBJECTS[wildcards.shard]]
 
 
 def in_order(value):
@@ -100,8 +126,8 @@ try:
     replace_groups(config, GIVEN, SCHEMA)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
-    LABELS = LabelScheme.of_config(config["cohort"])
     SUBJECTS = find_shards()
+    LABELS = find_labels()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
         config["base"]["model"] = os.path.relpath(CHECKOUT / config["base"]["model"])

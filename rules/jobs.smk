@@ -10,7 +10,6 @@ from mosaicmr.fingerprint import environment_fingerprint, fingerprint
 from mosaicmr.io import save_json
 from mosaicmr.monitoring.failures import JobWatcher, mark_failed, report
 from mosaicmr.monitoring.overview import EXPECTED
-from snakemake.logging import logger as snakemake_logger
 from snakemake.settings.types import RerunTrigger
 
 WATCHER = JobWatcher()

@@ -2,14 +2,14 @@
 
 from mosaicmr.cohort.check import check_subjects
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import subjects_of_shard
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.io import save_table
 from mosaicmr.stage import progress, stage
 
 
 def main(snakemake) -> None:
     params = snakemake.params
-    subjects = subjects_of_shard(snakemake.input, params.modalities, params.label_scheme, snakemake.wildcards.shard)
+    subjects = [Subject.from_record(record) for record in params.subjects]
     table = check_subjects(
         progress(subjects, len(subjects), "subjects checked"),
         LabelScheme.from_records(params.classes, params.label_scheme),

@@ -2,13 +2,13 @@
 
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import subjects_of_shard
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.stage import progress, stage
 
 
 def main(snakemake) -> None:
-    params, shard = snakemake.params, snakemake.wildcards.shard
-    subjects = subjects_of_shard(snakemake.input.files, params.modalities, params.label_scheme, shard)
+    params = snakemake.params
+    subjects = [Subject.from_record(record) for record in params.subjects]
     slices = extract_shard(
         progress(subjects, len(subjects), "subjects cut"),
         LabelScheme.from_records(params.classes, params.label_scheme),

@@ -41,7 +41,7 @@ def half_noise_ssim_real(bench: Bench) -> Figure:
     Domains and the words on looks are fitted on the other subjects, too. Beside it: the same before the adaptation, and
     the autoencoder's own reconstruction, which no redrawing can pass.
     """
-    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name)
+    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name).require()
     if len(subjects) <= HELD_OUT:
         raise InputError(f"{bench.real} holds {len(subjects)} subjects: expected more than {HELD_OUT}; add some.")
     pixel_size = bench.amounts.coarse[1]

@@ -10,7 +10,7 @@ from benchmarks.base_figures.bench import Bench
 from benchmarks.base_figures.phantoms import DOMAINS, HEALTHY_DOMAINS, SEED
 from mosaicmr.cohort.extraction import extract_shard
 from mosaicmr.cohort.slice_set import SliceSet
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.partition.domains import WHOLE, Domain, choose_reference, partition_slice
 from mosaicmr.partition.fitting import fit_domains
 from mosaicmr.partition.tessellation import TessellationSettings, measure_cells, relative_grey, tessellate_slices

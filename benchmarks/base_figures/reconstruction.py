@@ -28,7 +28,7 @@ def autoencoder_ssim_phantoms(bench: Bench) -> Figure:
 
 def autoencoder_ssim_real(bench: Bench) -> Figure:
     """The same on real subjects; no base was trained on them."""
-    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name)
+    subjects = find_subjects(bench.real, MODALITIES, SCHEME.name).require()
     settings = bench.cutting(bench.amounts.real, bench.amounts.real_slices)
     slices = extract_shard(subjects, SCHEME, MODALITIES, settings)
     images = slices.images.astype(np.float32)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mosaicmr.cohort.findings import raise_first_refusal
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import examine_subject
 
 logger = logging.getLogger(__name__)

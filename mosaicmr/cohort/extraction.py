@@ -11,7 +11,7 @@ from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.normalise import normalise_intensities
 from mosaicmr.cohort.resampling import Frame, frame_brain
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import Volumes, load_volumes
 
 

@@ -1,110 +1,102 @@
-"""Sources of subjects: a folder in BraTS naming, or the phantom's names; and their pseudonyms and shards.
+"""Sources of subjects: a folder of a known layout, or the phantom's names; found by names alone.
 
-Two namings are known, each with its own modality suffixes:
-
-- 2013 to 2021: `BraTS2021_01484_t1ce.nii.gz`, `BraTS20_Training_001_seg.nii`, `Brats18_2013_11_1_flair.nii.gz`;
-- 2023 and 2024: `BraTS-GLI-00005-100-t1c.nii.gz`.
-
-This module reads names only, never an image, because the workflow calls it each time it is parsed.
+No image is read, because the workflow calls this each time it is parsed.
 """
 
-import hashlib
-import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Self
 
-from mosaicmr.cohort.labels import CUSTOM
+from mosaicmr.cohort import brats_files, nnunet_files, table_files
+from mosaicmr.cohort.findings import Finding, refused
+from mosaicmr.cohort.patients import apply_patients, describe_patients, find_doubts
+from mosaicmr.cohort.scans import Entry, Listing, Scan, list_entries, split_ending
+from mosaicmr.cohort.subject import Subject, pseudonym
 from mosaicmr.errors import InputError
 
-FOLDER_DEPTH = 4  # a cohort folder may hold a folder with HGG/ and LGG/, and each of them a folder a subject
+EXAMPLES = {
+    "brats": f"files in BraTS naming, such as {brats_files.EXAMPLE}",
+    "nnunet": f"nnU-Net's raw layout, such as {nnunet_files.EXAMPLE}",
+    "bids": "a BIDS dataset, such as sub-01/anat/sub-01_FLAIR.nii.gz with masks under derivatives/",
+}
 
 
 @dataclass(frozen=True)
-class Naming:
-    """A convention of file names: the subjects it matches, its words for modalities, the label schemes it allows."""
+class SourceSettings:
+    """How a cohort's folder is read; the keys of the section `cohort` in the configuration.
 
-    years: str
-    subject: re.Pattern
-    timepoint: re.Pattern
-    separator: str
-    suffixes: dict[str, str]
-    label_schemes: tuple[str, ...]
+    source: brats, nnunet, bids or table. channels: the user's own words, by modality. masks: for bids, the pattern of
+    the segmentations, or None. table: for table, the CSV file in the folder. patients: path of the table of scans and
+    patients, or None.
+    """
 
+    source: str = "brats"
+    channels: Mapping[str, str] = field(default_factory=dict)
+    masks: str | None = None
+    table: str = "cohort.csv"
+    patients: str | None = None
 
-NAMINGS = (
-    Naming(
-        years="2013-2021",
-        subject=re.compile(r"brats\d*(_[a-z0-9]+)*_[a-z]*\d+", re.IGNORECASE),
-        # Four parts, as in Brats18_2013_11_1: the last is a timepoint. BraTS20_Training_001 has none.
-        timepoint=re.compile(r"(?P<patient>[^_]+_[^_]+_[^_]+)_\d+"),
-        separator="_",
-        suffixes={"FLAIR": "flair", "T1": "t1", "T1ce": "t1ce", "T2": "t2", "seg": "seg"},
-        label_schemes=("brats2021",),
-    ),
-    Naming(
-        years="2023-2024",
-        subject=re.compile(r"brats-[a-z]+-\d+-\d+", re.IGNORECASE),
-        timepoint=re.compile(r"(?P<patient>.+)-\d+"),
-        separator="-",
-        suffixes={"FLAIR": "t2f", "T1": "t1n", "T1ce": "t1c", "T2": "t2w", "seg": "seg"},
-        label_schemes=("brats2023", "brats2024-gli"),
-    ),
-)
-PHANTOM_NAMING = NAMINGS[0]
-
-# Label values of the other challenges differ from year to year under the same names (paediatric: 2023 and 2024).
-TASKS = {"brats2023": ("GLI", "SSA", "MEN", "MET"), "brats2024-gli": ("GLI",)}
+    @classmethod
+    def from_config(cls, cohort: Mapping[str, Any]) -> Self:
+        """The settings in the section `cohort` of the configuration."""
+        return cls(**{each.name: cohort[each.name] for each in fields(cls)})
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One imaging session of one patient.
+class Found:
+    """The subjects of a cohort that are complete, sorted by pseudonym, and all findings on its names.
 
-    subject, patient: pseudonyms; the only names that may reach an output. shard: empty until `assign_shards`.
-    images: file of each modality, in the order the modalities were asked for. labels: the segmentation. channels: the
-    index on a fourth axis, of modalities whose file holds several.
+    patients: each scan's patient, by the names of their owner, for the cohort report alone. sentence: the number of
+    patients, and how they were told.
     """
 
-    subject: str
-    patient: str
-    images: dict[str, Path]
-    labels: Path
-    shard: str = ""
-    channels: dict[str, int] = field(default_factory=dict)
+    subjects: list[Subject]
+    findings: list[Finding]
+    patients: dict[str, str]
+    sentence: str
 
-    @property
-    def files(self) -> list[Path]:
-        """All files of the subject: its images, then its segmentation."""
-        return [*self.images.values(), self.labels]
+    def require(self) -> list[Subject]:
+        """The subjects; raises InputError on the first finding that refuses something."""
+        found = [finding for finding in self.findings if finding.severity == "refused"]
+        if not found:
+            return self.subjects
+        more = f" (and {len(found) - 1} more: run the target check_cohort)" if len(found) > 1 else ""
+        raise InputError(f"{found[0].sentence.removesuffix('.')}{more}.")
 
 
-def find_subjects(folder: str | Path | None, modalities: Sequence[str], label_scheme: str) -> list[Subject]:
-    """Find the subjects of a cohort folder by their file names, sorted by pseudonym.
+def find_subjects(
+    folder: str | Path | None, modalities: Sequence[str], label_scheme: str, settings: SourceSettings | None = None
+) -> Found:
+    """Find the subjects of a cohort folder by names alone.
 
-    Raises InputError if the folder is missing or holds no subject, if a subject lacks a file, if two files claim to be
-    the same, or if the naming contradicts `label_scheme`.
+    label_scheme: its name; names that contradict it become a finding. Raises InputError if the folder is missing, holds
+    nothing that the source could read, or holds a file that describes it and is unusable; all else is in the findings.
     """
+    settings = settings or SourceSettings()
     if folder is None:
         raise InputError("cohort_dir is null: name the folder of the cohort, or set cohort.source to 'phantom'.")
     if not Path(folder).is_dir():
-        raise InputError(f"cohort_dir '{folder}' is not a folder: name the folder that holds the BraTS subjects.")
-    subjects = subjects_of_files(_walk(str(folder), FOLDER_DEPTH), modalities, label_scheme)
-    if not subjects:
-        raise InputError(
-            f"cohort_dir '{folder}' holds no subject in BraTS naming: expected files such as "
-            "BraTS2021_00001/BraTS2021_00001_flair.nii.gz or BraTS-GLI-00001-000/BraTS-GLI-00001-000-t2f.nii.gz."
+        absolute = Path(folder).absolute()
+        where = (
+            "" if Path(folder).is_absolute() else f" (relative to the folder where snakemake was called: {absolute})"
         )
-    return subjects
+        raise InputError(f"cohort_dir '{folder}' is not a folder{where}: name the folder that holds the cohort.")
+    listing = _list_scans(folder, modalities, label_scheme, settings)
+    if not listing.scans and not listing.findings:
+        raise InputError(_nothing_found(folder, settings.source))
+    return _found(listing, folder, modalities, settings)
 
 
-def phantom_subjects(
-    folder: str | Path, patients: int, modalities: Sequence[str], label_scheme: str = "brats2021"
-) -> list[Subject]:
+def phantom_subjects(folder: str | Path, patients: int, modalities: Sequence[str]) -> list[Subject]:
     """The subjects of the phantom cohort from their names alone; the files need not exist yet."""
-    files = [file for patient in phantom_patients(patients) for file in phantom_files(folder, patient).values()]
-    return subjects_of_files(map(str, files), modalities, label_scheme)
+    scans = []
+    for patient in phantom_patients(patients):
+        files = {name: str(file) for name, file in phantom_files(folder, patient).items()}
+        labels = files.pop("seg")
+        images = {modality: files[modality] for modality in modalities}
+        scans.append(Scan(patient, patient, images, labels, str(folder)))
+    return sorted(map(_subject, scans), key=lambda subject: subject.subject)
 
 
 def phantom_patients(patients: int) -> list[str]:
@@ -114,134 +106,102 @@ def phantom_patients(patients: int) -> list[str]:
 
 def phantom_files(folder: str | Path, patient: str) -> dict[str, Path]:
     """The files of one simulated patient, by modality, with its segmentation as `seg`."""
-    return {
-        name: Path(folder) / patient / f"{patient}_{suffix}.nii.gz" for name, suffix in PHANTOM_NAMING.suffixes.items()
-    }
+    suffixes = {"FLAIR": "flair", "T1": "t1", "T1ce": "t1ce", "T2": "t2", "seg": "seg"}
+    return {name: Path(folder) / patient / f"{patient}_{suffix}.nii.gz" for name, suffix in suffixes.items()}
 
 
-def subjects_of_files(files: Iterable[str | Path], modalities: Sequence[str], label_scheme: str) -> list[Subject]:
-    """Group files into subjects by their names alone, sorted by pseudonym; files of other names are ignored.
+def _list_scans(folder: str | Path, modalities: Sequence[str], label_scheme: str, settings: SourceSettings) -> Listing:
+    if settings.source == "nnunet":
+        return nnunet_files.list_nnunet(folder, modalities, label_scheme, settings.channels)
+    if settings.source == "bids":
+        # Here, because it imports a package that no other source needs, which takes a third of a second.
+        from mosaicmr.cohort.bids_files import list_bids
 
-    A folder may stand among `files`: if it is named like a subject, that subject is expected to be complete.
-    Raises InputError as `find_subjects` does.
-    """
-    groups: dict[str, dict[str, str]] = {}
-    namings: dict[str, Naming] = {}
-    for file in map(str, files):
-        match = _match(os.path.basename(file))
-        if match is None:
-            continue
-        name, suffix, naming = match
-        namings.setdefault(name, naming)
-        group = groups.setdefault(name, {})
-        if suffix in group:
-            raise InputError(f"{group[suffix]} and {file} claim to be the same image: keep one of them.")
-        group[suffix] = file
-    for name in sorted(groups):
-        _check_scheme(name, namings[name], label_scheme)
-    subjects = [_subject(name, groups[name], namings[name], modalities) for name in sorted(groups)]
-    _check_pseudonyms(subjects)
-    return sorted(subjects, key=lambda subject: subject.subject)
+        return list_bids(folder, modalities, settings.channels, settings.masks)
+    if settings.source == "table":
+        return table_files.list_table(folder, settings.table, modalities, settings.channels)
+    return brats_files.list_brats(folder, modalities, label_scheme, settings.channels)
 
 
-def subjects_of_shard(
-    files: Iterable[str | Path], modalities: Sequence[str], label_scheme: str, shard: str
-) -> list[Subject]:
-    """The subjects of one shard from the files that the workflow gives its job."""
-    return [replace(subject, shard=shard) for subject in subjects_of_files(files, modalities, label_scheme)]
-
-
-def assign_shards(
-    subjects: Sequence[Subject], subjects_per_shard: int, max_shards: int = 32
-) -> dict[str, list[Subject]]:
-    """Distribute subjects over shards; returns the shards that are not empty, in order.
-
-    A shard of more than `subjects_per_shard` subjects is split in two by the next bit of a hash of the patient, as long
-    as `max_shards` (rounded down to a power of two) allows; beyond that, shards grow. So a patient who joins or leaves
-    changes a single shard, which may split or take in its other half. All timepoints of a patient share a shard.
-    """
-    return dict(sorted(_split_shard(subjects, 1, subjects_per_shard, max_shards.bit_length() - 1)))
-
-
-def _split_shard(subjects: Sequence[Subject], node: int, most: int, splits: int) -> Iterator[tuple[str, list[Subject]]]:
-    """The shards below a node of the binary tree of hash bits; the children of `node` are 2 node and 2 node + 1."""
-    if len(subjects) > most and splits > 0:
-        halves: tuple[list[Subject], list[Subject]] = ([], [])
-        for subject in subjects:
-            bits = int(_digest(f"shard {subject.patient}"), 16)
-            halves[bits >> (node.bit_length() - 1) & 1].append(subject)
-        for bit, half in enumerate(halves):
-            yield from _split_shard(half, 2 * node + bit, most, splits - 1)
-    elif subjects:
-        name = f"{node:04d}"
-        yield name, [replace(subject, shard=name) for subject in subjects]
-
-
-def _walk(folder: str, depth: int) -> Iterable[str]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        yield entry.path
-        if depth > 1 and entry.is_dir():
-            yield from _walk(entry.path, depth - 1)
-
-
-def _match(name: str) -> tuple[str, str, Naming] | None:
-    """The subject, the suffix ('' for a subject's folder) and the naming of a file or folder name."""
-    stem = name.removesuffix(".gz").removesuffix(".nii")
-    for naming in NAMINGS:
-        if stem == name:
-            subject, suffix = name, ""
-        else:
-            subject, _, suffix = stem.rpartition(naming.separator)
-            suffix = suffix.lower()
-        if naming.subject.fullmatch(subject) and (not suffix or suffix in naming.suffixes.values()):
-            return subject, suffix, naming
-    return None
-
-
-def _check_scheme(name: str, naming: Naming, label_scheme: str) -> None:
-    if label_scheme == CUSTOM:
-        return
-    if label_scheme not in naming.label_schemes:
-        raise InputError(
-            f"{name} is named as in {naming.years}, which contradicts cohort.label_scheme '{label_scheme}': "
-            f"expected {' or '.join(naming.label_schemes)}."
-        )
-    tasks = TASKS.get(label_scheme)
-    if tasks and name.split("-")[1].upper() not in tasks:
-        raise InputError(
-            f"{name} belongs to a challenge whose labels cohort.label_scheme '{label_scheme}' does not describe: "
-            f"expected subjects of {', '.join(tasks)}; keep the others in a folder of their own."
-        )
-
-
-def _subject(name: str, files: dict[str, str], naming: Naming, modalities: Sequence[str]) -> Subject:
-    for wanted in (*modalities, "seg"):
-        if naming.suffixes[wanted] not in files:
-            what = "segmentation" if wanted == "seg" else f"modality {wanted}"
-            file = f"{name}{naming.separator}{naming.suffixes[wanted]}.nii.gz"
-            raise InputError(
-                f"{name} lacks its {what}, the file {file}: add it, or remove the subject"
-                + ("." if wanted == "seg" else " or the modality from cohort.modalities.")
-            )
-    timepoint = naming.timepoint.fullmatch(name)
-    patient = timepoint["patient"] if timepoint else name
-    return Subject(
-        subject="S" + _digest(name.casefold())[:8],
-        patient="P" + _digest(patient.casefold())[:8],
-        images={modality: Path(files[naming.suffixes[modality]]) for modality in modalities},
-        labels=Path(files["seg"]),
+def _found(listing: Listing, folder: str | Path, modalities: Sequence[str], settings: SourceSettings) -> Found:
+    """The subjects of the scans that lack nothing, under pseudonyms, and all findings."""
+    scans, findings, pattern = listing.scans, [*listing.findings], listing.pattern
+    if settings.patients is not None:
+        scans, more = apply_patients(scans, settings.patients)
+        findings += more
+        pattern = f"as {settings.patients} says"
+    elif settings.source != "table":
+        findings += find_doubts(scans, folder)
+    findings += _shared_files(scans)
+    complete = [scan for scan in scans if scan.labels and all(modality in scan.images for modality in modalities)]
+    subjects: dict[str, Subject] = {}
+    for scan in complete:
+        subject = _subject(scan)
+        if subjects.setdefault(subject.subject, subject) is not subject:
+            reason = f"and {subjects[subject.subject].labels} are of scans whose names give the same pseudonym"
+            findings.append(refused(subject.labels, reason, "rename one of the scans"))
+    return Found(
+        sorted(subjects.values(), key=lambda subject: subject.subject),
+        findings,
+        {scan.name: scan.patient for scan in scans},
+        describe_patients(scans, pattern),
     )
 
 
-def _check_pseudonyms(subjects: Sequence[Subject]) -> None:
-    seen: dict[str, Subject] = {}
-    for subject in subjects:
-        other = seen.setdefault(subject.subject, subject)
-        if other is not subject:
-            raise InputError(f"{subject.labels} and {other.labels} share the pseudonym {subject.subject}: rename one.")
+def _subject(scan: Scan) -> Subject:
+    return Subject(
+        subject=pseudonym("S", scan.name),
+        patient=pseudonym("P", scan.patient),
+        images={modality: Path(file) for modality, file in scan.images.items()},
+        labels=Path(scan.labels),
+        group=pseudonym("G", scan.group) if scan.group else "",
+        channels=dict(scan.channels),
+    )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _shared_files(scans: Sequence[Scan]) -> list[Finding]:
+    """The findings on files that several scans claim, or that are image and segmentation at once."""
+    owners: dict[str, str] = {}
+    findings = []
+    for scan in scans:
+        for file in {*scan.images.values(), *([scan.labels] if scan.labels else [])}:
+            if owners.setdefault(file, scan.name) != scan.name:
+                reason = f"belongs to the scans {owners[file]} and {scan.name}"
+                findings.append(refused(file, reason, "give each scan its own files"))
+        if scan.labels in scan.images.values():
+            reason = f"is an image and the segmentation of {scan.name} at once"
+            findings.append(refused(scan.labels, reason, "name another file for one of them"))
+        if not scan.channels and len(set(scan.images.values())) < len(scan.images):
+            reason = f"has one file for several modalities of {scan.name}"
+            findings.append(refused(scan.place, reason, "name a file for each modality"))
+    return findings
+
+
+def _nothing_found(folder: str | Path, source: str) -> str:
+    """The sentence on a folder in which a source finds nothing, with the source that could, if there is one."""
+    other = _guess_source(folder)
+    if other and other != source:
+        return (
+            f"cohort_dir '{folder}' holds no scan for cohort.source {source}, but looks made for {other}: set "
+            f"cohort.source to {other}."
+        )
+    entries, _ = list_entries(str(folder), 3)
+    if any(entry.name.casefold().endswith((".dcm", ".ima")) for entry in entries):
+        return f"cohort_dir '{folder}' holds DICOM files: expected {EXAMPLES[source]}; convert them, as dcm2niix does."
+    images = [entry for entry in entries if not entry.is_folder and split_ending(entry.name)[1]]
+    remedy = "rename the files, or list them in a table (cohort.source table)"
+    return f"cohort_dir '{folder}' holds {_examples(images)}: expected {EXAMPLES[source]}; {remedy}."
+
+
+def _examples(images: Sequence[Entry]) -> str:
+    return f"no scan by its names ({images[0].name}, ...)" if images else "no image (.nii.gz, .nii, .nrrd or .mha)"
+
+
+def _guess_source(folder: str | Path) -> str | None:
+    """The source that a folder looks made for; None if it looks like none."""
+    folder = Path(folder)
+    if (folder / "dataset.json").is_file() and (folder / "imagesTr").is_dir():
+        return "nnunet"
+    if any(folder.glob("sub-*")):
+        return "bids"
+    return "table" if (folder / "cohort.csv").is_file() else None

@@ -14,7 +14,7 @@ from mosaicmr.cohort.image_checks import check_background, check_images
 from mosaicmr.cohort.image_files import examine_image
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.mask_checks import check_mask, count_not_finite, label_values
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
 
 LABELS = ""  # the key of a subject's mask beside its modalities

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mosaicmr.cohort.extraction import SliceSettings, cut_slices
-from mosaicmr.cohort.sources import Subject
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import Volumes
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, save_arrays

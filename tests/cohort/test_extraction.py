@@ -24,7 +24,7 @@ SETTINGS = SliceSettings(
 def cut(folder, settings=SETTINGS, modalities=("FLAIR", "T1ce"), **scan):
     write_scan(folder, "BraTS2021_00001", modalities, **scan)
     return extract_shard(
-        find_subjects(folder, modalities, "brats2021"), LabelScheme.named("brats2021"), modalities, settings
+        find_subjects(folder, modalities, "brats2021").require(), LabelScheme.named("brats2021"), modalities, settings
     )
 
 
@@ -134,7 +134,7 @@ def test_rows_count_through_the_subjects_of_a_shard(tmp_path):
         labels = np.zeros(SHAPE, np.uint8) if number == 2 else None
         write_scan(tmp_path, f"BraTS2021_0000{number}", ["T1"], labels=labels)
     slices = extract_shard(
-        find_subjects(tmp_path, ["T1"], "brats2021"), LabelScheme.named("brats2021"), ["T1"], SETTINGS
+        find_subjects(tmp_path, ["T1"], "brats2021").require(), LabelScheme.named("brats2021"), ["T1"], SETTINGS
     )
     assert slices.table["subject"].nunique() == 2
     assert list(slices.table["row"]) == list(range(10)) and len(slices.images) == 10

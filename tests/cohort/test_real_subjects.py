@@ -21,7 +21,7 @@ SETTINGS = SliceSettings(
 
 
 def test_real_subjects_are_checked_and_cut(brats_dir):
-    subjects = find_subjects(brats_dir, MODALITIES, "brats2021")[:2]
+    subjects = find_subjects(brats_dir, MODALITIES, "brats2021").require()[:2]
     table = check_subjects(subjects, LabelScheme.named("brats2021"))
     assert table["tumour_volume_mm3"].between(1e3, 5e5).all()
     slices = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, SETTINGS)
@@ -35,7 +35,7 @@ def test_real_subjects_are_checked_and_cut(brats_dir):
 
 
 def test_a_larger_pixel_shows_the_same_anatomy(brats_dir):
-    subjects = find_subjects(brats_dir, MODALITIES, "brats2021")[:1]
+    subjects = find_subjects(brats_dir, MODALITIES, "brats2021").require()[:1]
     coarse = dataclasses.replace(SETTINGS, slice_size=64, pixel_size=3.0)
     fine = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, SETTINGS)
     small = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, coarse)

@@ -20,7 +20,7 @@ TWO = ["FLAIR", "T1ce"]
 
 
 def check(folder, modalities=TWO, scheme="brats2021"):
-    (subject,) = find_subjects(folder, modalities, scheme)
+    (subject,) = find_subjects(folder, modalities, scheme).require()
     return check_subject(subject, LabelScheme.named(scheme))
 
 
@@ -54,7 +54,7 @@ def test_label_values_mean_what_the_scheme_says(tmp_path):
 def test_one_row_per_subject(tmp_path):
     for number in (1, 2):
         write_scan(tmp_path, f"BraTS2021_0000{number}", TWO)
-    table = check_subjects(find_subjects(tmp_path, TWO, "brats2021"), LabelScheme.named("brats2021"))
+    table = check_subjects(find_subjects(tmp_path, TWO, "brats2021").require(), LabelScheme.named("brats2021"))
     assert len(table) == 2
     assert "BraTS" not in table.to_csv()
 
@@ -113,7 +113,7 @@ def test_files_of_one_grid_may_be_stored_along_different_axes(tmp_path):
     files = write_scan(tmp_path, NAME, TWO)
     image, labels = make_volumes()
     write_nifti(files["T1ce"], image, axes="LPS")
-    (subject,) = find_subjects(tmp_path, TWO, "brats2021")
+    (subject,) = find_subjects(tmp_path, TWO, "brats2021").require()
     volumes = load_volumes(subject, LabelScheme.named("brats2021"))
     np.testing.assert_array_equal(volumes.images[0], volumes.images[1])
     assert (volumes.labels > 0).sum() == (labels > 0).sum()
