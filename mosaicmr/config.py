@@ -203,8 +203,8 @@ def _cohort_problems(config: Mapping[str, Any]) -> Iterator[str]:
         )
     if cohort["label_scheme"] == "dataset" and cohort["source"] != "nnunet":
         yield (
-            f"The key 'cohort.label_scheme' is 'dataset', but cohort.source {cohort['source']} has no dataset.json: choose "
-            "the scheme of the labels, or custom with cohort.classes."
+            f"The key 'cohort.label_scheme' is 'dataset', but cohort.source {cohort['source']} has no dataset.json: "
+            "choose the scheme of the labels, or custom with cohort.classes."
         )
     if (cohort["label_scheme"] == "custom") != (cohort["classes"] is not None):
         yield (
