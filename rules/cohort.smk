@@ -1,6 +1,6 @@
 """Cohort: simulate patients (phantom only), check every file, split by patient, and cut the slices."""
 
-from mosaicmr.cohort.sources import phantom_files
+from mosaicmr.sources.subjects import phantom_files
 
 EXTRACTION = {
     key: config["cohort"][key]

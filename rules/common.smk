@@ -13,9 +13,9 @@ os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.nnunet_files import DATASET, read_labels
+from mosaicmr.sources.nnunet_files import DATASET, read_labels
 from mosaicmr.cohort.shards import assign_shards
-from mosaicmr.cohort.sources import SourceSettings, find_subjects, phantom_patients, phantom_subjects
+from mosaicmr.sources.subjects import SourceSettings, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError

@@ -23,7 +23,6 @@ from benchmarks.base_figures.run import MEASURES, Request, choose
 from benchmarks.base_figures.samples import frechet_ratio, mask_fidelity
 from benchmarks.opening_base import count_experts, measure
 from mosaicmr.cohort.labels import OEDEMA, TUMOUR_CLASSES
-from mosaicmr.cohort.sources import phantom_files, phantom_patients
 from mosaicmr.diffusion.regional_unet import RegionalUNet
 from mosaicmr.errors import InputError
 from mosaicmr.pretraining.unet_sets import MODALITIES
@@ -32,6 +31,7 @@ from mosaicmr.prompts.templates import SliceFacts
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import Anatomy, load_anatomy
 from mosaicmr.simulation.phantom import simulate_patient, write_patient
+from mosaicmr.sources.subjects import phantom_files, phantom_patients
 
 FIGURE = Figure(0.98, 0.97, 0.99, slices=10, patients=5)
 

@@ -13,6 +13,7 @@ GROUND = ("errors", "io", "seeds", "stage", "config", "fingerprint", "device")
 ROOMS = (
     "monitoring",
     "cohort",
+    "sources",
     "simulation",
     "partition",
     "prompts",

@@ -12,7 +12,6 @@ from benchmarks.base_figures.pictures import comparison_sheet
 from benchmarks.base_figures.real_slices import RealSlices, extract, fit, lay_out
 from benchmarks.base_figures.reconstruction import brain_ssim, reconstruct
 from benchmarks.base_figures.record import Figure
-from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.device import choose_training_dtype
 from mosaicmr.diffusion.denoiser import Denoiser
 from mosaicmr.diffusion.latents import encode_slices
@@ -25,6 +24,7 @@ from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.prompts.looks import LookScale
 from mosaicmr.prompts.templates import prompt_table
 from mosaicmr.simulation.phantom import SCHEME
+from mosaicmr.sources.subjects import find_subjects
 from mosaicmr.synthesis.generation import Start, keep_brain
 from mosaicmr.synthesis.inputs import Layouts
 from mosaicmr.training.adaptation import AdaptationSettings, adapt

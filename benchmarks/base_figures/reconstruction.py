@@ -10,12 +10,12 @@ from benchmarks.base_figures.phantoms import SEED
 from benchmarks.base_figures.pictures import reconstruction_sheet
 from benchmarks.base_figures.record import Figure
 from mosaicmr.cohort.extraction import extract_shard
-from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.diffusion.codec import Codec
 from mosaicmr.evaluation.intervals import patient_interval
 from mosaicmr.evaluation.ssim import slice_ssim
 from mosaicmr.pretraining.unet_sets import MODALITIES
 from mosaicmr.simulation.phantom import SCHEME
+from mosaicmr.sources.subjects import find_subjects
 from mosaicmr.stage import progress
 
 

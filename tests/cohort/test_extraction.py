@@ -7,8 +7,8 @@ import pytest
 
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.errors import InputError
+from mosaicmr.sources.subjects import find_subjects
 from tests.support.scans import SHAPE, make_volumes, write_scan
 
 SETTINGS = SliceSettings(

@@ -7,7 +7,7 @@ import numpy as np
 from mosaicmr.cohort.check import check_subjects
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import find_subjects
+from mosaicmr.sources.subjects import find_subjects
 
 MODALITIES = ["FLAIR", "T1ce"]
 SETTINGS = SliceSettings(

@@ -10,9 +10,9 @@ from mosaicmr.cohort.brain import brain_mask, foreground
 from mosaicmr.cohort.check import check_subject, check_subjects
 from mosaicmr.cohort.image_files import read_image
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.sources import find_subjects
 from mosaicmr.cohort.volumes import load_volumes
 from mosaicmr.errors import InputError
+from mosaicmr.sources.subjects import find_subjects
 from tests.support.scans import PART_OF_TUMOUR, SHAPE, TUMOUR, make_volumes, write_nifti, write_scan
 
 NAME = "BraTS2021_00001"

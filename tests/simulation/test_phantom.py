@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from mosaicmr.cohort.check import check_subject
-from mosaicmr.cohort.sources import find_subjects, phantom_files, phantom_patients
 from mosaicmr.seeds import torch_generator
 from mosaicmr.simulation.anatomy import load_anatomy, random_deformation
 from mosaicmr.simulation.phantom import LONGEST_BRAIN, SCHEME, simulate_patient, write_patient
 from mosaicmr.simulation.tumour_growth import plan_tumour
+from mosaicmr.sources.subjects import find_subjects, phantom_files, phantom_patients
 
 VOXEL_SIZE, TUMOUR_GRID = 3.0, 4.0
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 3

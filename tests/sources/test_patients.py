@@ -2,10 +2,10 @@
 
 import pytest
 
-from mosaicmr.cohort.patients import apply_patients, describe_patients, find_doubts, read_table
-from mosaicmr.cohort.scans import Scan
-from mosaicmr.cohort.sources import SourceSettings, find_subjects
 from mosaicmr.errors import InputError
+from mosaicmr.sources.patients import apply_patients, describe_patients, find_doubts, read_table
+from mosaicmr.sources.scans import Scan
+from mosaicmr.sources.subjects import SourceSettings, find_subjects
 
 
 def scans(*names, patients=None, certain=False):

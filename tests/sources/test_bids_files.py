@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from mosaicmr.cohort.bids_files import pattern_expression
-from mosaicmr.cohort.sources import SourceSettings, find_subjects
 from mosaicmr.errors import InputError
+from mosaicmr.sources.bids_files import pattern_expression
+from mosaicmr.sources.subjects import SourceSettings, find_subjects
 
 ALL = ["FLAIR", "T1", "T1ce", "T2"]
 ENDS = ("FLAIR", "T1w", "ce-gadolinium_T1w", "T2w")

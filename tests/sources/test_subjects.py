@@ -7,15 +7,15 @@ import time
 import pytest
 
 from mosaicmr.cohort.shards import assign_shards
-from mosaicmr.cohort.sources import (
+from mosaicmr.cohort.subject import Subject
+from mosaicmr.errors import InputError
+from mosaicmr.sources.subjects import (
     SourceSettings,
     find_subjects,
     phantom_files,
     phantom_patients,
     phantom_subjects,
 )
-from mosaicmr.cohort.subject import Subject
-from mosaicmr.errors import InputError
 from tests.support.cohorts import touch_cohort
 
 ALL = ["FLAIR", "T1", "T1ce", "T2"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.cohort.labels import LABEL_SCHEMES
-from mosaicmr.cohort.scans import (
+from mosaicmr.sources.scans import (
     LABELS,
     Entry,
     Listing,

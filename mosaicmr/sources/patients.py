@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mosaicmr.cohort.findings import Finding, refused
-from mosaicmr.cohort.scans import Scan
 from mosaicmr.errors import InputError
+from mosaicmr.sources.scans import Scan
 
 # Names that differ only in their end may be scans of one patient. Where the ends look like no sessions, and there are
 # more names than this to each common beginning, on average, the beginning is that of a site or of the whole cohort.

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from mosaicmr.cohort.nnunet_files import read_labels
-from mosaicmr.cohort.sources import SourceSettings, find_subjects
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
+from mosaicmr.sources.nnunet_files import read_labels
+from mosaicmr.sources.subjects import SourceSettings, find_subjects
 
 CHANNELS = {"0": "T1", "1": "FLAIR", "2": "T1ce"}
 LABELS = {"background": 0, "lesion": 1}

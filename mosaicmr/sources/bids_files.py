@@ -13,8 +13,8 @@ from pathlib import Path
 from ancpbids.utils import parse_bids_name
 
 from mosaicmr.cohort.findings import Finding, refused
-from mosaicmr.cohort.scans import LABELS, Listing, Scan, lacking, list_entries, split_ending
 from mosaicmr.errors import InputError
+from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, list_entries, split_ending
 
 EXAMPLE = "sub-01/anat/sub-01_FLAIR.nii.gz and derivatives/NAME/sub-01/anat/sub-01_label-lesion_mask.nii.gz"
 PATTERN = "a patient is a subject of BIDS"

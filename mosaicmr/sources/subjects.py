@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from mosaicmr.cohort import brats_files, nnunet_files, table_files
 from mosaicmr.cohort.findings import Finding, refused
-from mosaicmr.cohort.patients import apply_patients, describe_patients, find_doubts
-from mosaicmr.cohort.scans import Entry, Listing, Scan, list_entries, split_ending
 from mosaicmr.cohort.subject import Subject, pseudonym
 from mosaicmr.errors import InputError
+from mosaicmr.sources import brats_files, nnunet_files, table_files
+from mosaicmr.sources.patients import apply_patients, describe_patients, find_doubts
+from mosaicmr.sources.scans import Entry, Listing, Scan, list_entries, split_ending
 
 EXAMPLES = {
     "brats": f"files in BraTS naming, such as {brats_files.EXAMPLE}",
@@ -115,7 +115,7 @@ def _list_scans(folder: str | Path, modalities: Sequence[str], label_scheme: str
         return nnunet_files.list_nnunet(folder, modalities, label_scheme, settings.channels)
     if settings.source == "bids":
         # Here, because it imports a package that no other source needs, which takes a third of a second.
-        from mosaicmr.cohort.bids_files import list_bids
+        from mosaicmr.sources.bids_files import list_bids
 
         return list_bids(folder, modalities, settings.channels, settings.masks)
     if settings.source == "table":

@@ -14,7 +14,8 @@ from typing import Any
 
 from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.cohort.labels import LABEL_SCHEMES
-from mosaicmr.cohort.scans import (
+from mosaicmr.errors import InputError
+from mosaicmr.sources.scans import (
     ENDINGS,
     LABELS,
     Listing,
@@ -25,7 +26,6 @@ from mosaicmr.cohort.scans import (
     same_image,
     split_ending,
 )
-from mosaicmr.errors import InputError
 
 EXAMPLE = "dataset.json, imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz"
 DATASET = "dataset"  # the label_scheme of a cohort whose dataset.json names its labels

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mosaicmr.cohort.findings import Finding, refused
-from mosaicmr.cohort.patients import read_table
-from mosaicmr.cohort.scans import LABELS, Listing, Scan, lacking, modality_of
 from mosaicmr.errors import InputError
+from mosaicmr.sources.patients import read_table
+from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, modality_of
 
 PATTERN = "as the table says"
 LABEL_COLUMNS = ("labels", "label", "seg", "segmentation", "mask")

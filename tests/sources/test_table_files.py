@@ -2,8 +2,8 @@
 
 import pytest
 
-from mosaicmr.cohort.sources import SourceSettings, find_subjects
 from mosaicmr.errors import InputError
+from mosaicmr.sources.subjects import SourceSettings, find_subjects
 
 TABLE = """patient,scan,age,t2f,T1Gd,Mask,group
 anna,anna_1,40,anna/1/f.nii.gz,anna/1/g.nrrd,anna/1/m.nii.gz,A

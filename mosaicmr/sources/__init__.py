@@ -1,0 +1,1 @@
+"""Folders of every known layout to subjects under pseudonyms, by names alone."""
