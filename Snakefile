@@ -36,6 +36,7 @@ rule all:
     input:
         # Named, because Snakemake does not miss a file in the middle of the flow. A failed check leaves no file.
         expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
+        at("cohort", "scans.csv"),
         adapted_files,
         expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         at("summary.json"),

@@ -15,7 +15,7 @@ from mosaicmr.cohort.selection import TRAINING, select_splits
 
 # The unit that the work of a stage grows with; a stage that is not named here has a cost that hardly grows.
 SECONDS = {
-    "subject": ("build_phantom", "check_cohort", "extract_slices"),
+    "subject": ("build_phantom", "check_subjects", "extract_slices"),
     "slice": ("tessellate_slices", "partition_slices", "figure_partition"),
     "training slice": ("encode_latents",),
     "training step": ("finetune_expert",),

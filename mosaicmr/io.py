@@ -150,6 +150,16 @@ def load_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat([load_table(path) for path in paths], ignore_index=True)
 
 
+def save_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV for people, without its index."""
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False))
+
+
+def load_csv(path: str | Path) -> pd.DataFrame:
+    """Read what `save_csv` wrote; all columns are text, empty where nothing stands."""
+    return pd.read_csv(path, dtype="str", keep_default_na=False)
+
+
 def save_json(path: str | Path, content: Any) -> None:
     """Write JSON, indented; NaN is refused, because it is not JSON."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -13,6 +13,7 @@ EXTRACTION = {
         "intensity_percentiles",
     )
 }
+COHORT_FIGURES = shards("figures", "cohort", "{shard}.png")
 # Rules that read scans need these; the arrays that they cut carry modalities and classes in their header.
 SCANS = dict(
     modalities=config["cohort"]["modalities"],
@@ -45,19 +46,21 @@ if config["cohort"]["source"] == "phantom":
             "../workflow_scripts/build_phantom.py"
 
 
-rule check_cohort:
-    """Read every file of a shard's subjects, refuse what is damaged, and measure the tumours."""
+rule check_subjects:
+    """Read every file of a shard's subjects, say all that is wrong with them, and measure the tumours."""
     input:
         shard_files,
     output:
-        at("cohort", "checked", "{shard}.parquet"),
+        table=at("cohort", "checked", "{shard}.parquet"),
+        findings=at("cohort", "checked", "{shard}_findings.parquet"),
+        pictures=at("cohort", "checked", "{shard}.safetensors"),
     params:
         **SCANS,
         subjects=shard_records,
     log:
-        at("logs", "check_cohort", "{shard}.log"),
+        at("logs", "check_subjects", "{shard}.log"),
     benchmark:
-        at("benchmarks", "check_cohort", "{shard}.tsv")
+        at("benchmarks", "check_subjects", "{shard}.tsv")
     conda:
         "../envs/imaging.yaml"
     threads: 1
@@ -65,17 +68,83 @@ rule check_cohort:
         mem_mb=growing(2000),
         runtime=growing(15),
     script:
-        "../workflow_scripts/check_cohort.py"
+        "../workflow_scripts/check_subjects.py"
+
+
+rule judge_cohort:
+    """Report on the whole cohort: every scan with its verdict, and all findings with their remedies."""
+    input:
+        tables=shards("cohort", "checked", "{shard}.parquet"),
+        findings=shards("cohort", "checked", "{shard}_findings.parquet"),
+    output:
+        table=at("cohort", "accepted.parquet"),
+        verdicts=at("cohort", "verdicts.parquet"),
+        scans=at("cohort", "scans.csv"),
+        findings=at("cohort", "findings.csv"),
+    params:
+        subjects=[subject.record() for shard in SHARDS for subject in SUBJECTS[shard]],
+        of_names=[finding.record() for finding in FINDINGS],
+    log:
+        at("logs", "judge_cohort.log"),
+    benchmark:
+        at("benchmarks", "judge_cohort.tsv")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(15),
+    script:
+        "../workflow_scripts/judge_cohort.py"
+
+
+rule figure_cohort:
+    """Show every subject of a shard with its mask and its brain."""
+    input:
+        table=at("cohort", "checked", "{shard}.parquet"),
+        pictures=at("cohort", "checked", "{shard}.safetensors"),
+        verdicts=at("cohort", "verdicts.parquet"),
+    output:
+        report(
+            at("figures", "cohort", "{shard}.png"),
+            category="Cohort",
+            caption="../docs/captions/cohort.rst",
+            labels={"shard": "{shard}"},
+        ),
+    params:
+        words=LABELS.classes[0].words if len(LABELS.classes) == 1 else "tumour",
+    log:
+        at("logs", "figure_cohort", "{shard}.log"),
+    benchmark:
+        at("benchmarks", "figure_cohort", "{shard}.tsv")
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    script:
+        "../workflow_scripts/figure_cohort.py"
+
+
+rule check_cohort:
+    """Read every file of the cohort, and list and show all that was found, before anything else is computed."""
+    input:
+        at("cohort", "scans.csv"),
+        at("cohort", "findings.csv"),
+        COHORT_FIGURES,
 
 
 rule split_cohort:
     """Divide the patients into training, validation and test, balanced in tumours."""
     input:
-        expand(at("cohort", "checked", "{shard}.parquet"), shard=SHARDS),
+        table=at("cohort", "accepted.parquet"),
+        findings=at("cohort", "findings.csv"),
     output:
         at("cohort", "subjects.parquet"),
     params:
         fractions=config["cohort"]["split"],
+        incomplete=config["cohort"]["incomplete"],
         seed=config["seed"],
     log:
         at("logs", "split_cohort.log"),

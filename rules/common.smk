@@ -13,13 +13,13 @@ os.environ.update(MOSAICMR_CHECKOUT=str(CHECKOUT))
 shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONPATH:+:$PYTHONPATH}}"; ')
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.sources.nnunet_files import DATASET, read_labels
 from mosaicmr.cohort.shards import assign_shards
-from mosaicmr.sources.subjects import SourceSettings, find_subjects, phantom_patients, phantom_subjects
 from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE, domain_names
+from mosaicmr.sources.nnunet_files import DATASET, read_labels
+from mosaicmr.sources.subjects import SourceSettings, find_subjects, phantom_patients, phantom_subjects
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger as snakemake_logger
 
@@ -44,18 +44,21 @@ def find_labels():
     return LabelScheme.from_records(labels.classes, DATASET)
 
 
-def find_shards():
-    """The subjects of the cohort by shard, from file names alone."""
+def find_cohort():
+    """The subjects of the cohort by shard, and what is wrong with its names, from file names alone."""
     cohort = config["cohort"]
     if cohort["source"] == "phantom":
         folder, patients = at("phantom"), config["phantom"]["patients"]
-        subjects = phantom_subjects(folder, patients, cohort["modalities"])
+        subjects, findings = phantom_subjects(folder, patients, cohort["modalities"]), []
     else:
         settings = SourceSettings.from_config(cohort)
         found = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"], settings)
-        subjects = found.require()
+        subjects, findings = found.subjects, found.findings
+        # Snakemake learns its targets only after it has read the rules.
+        if workflow.is_main_process and cohort["incomplete"] == "refuse" and "check_cohort" not in sys.argv:
+            found.require()
         tell(found.sentence)
-    return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"])
+    return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"]), findings
 
 
 def shard_files(wildcards):
@@ -126,7 +129,7 @@ try:
     replace_groups(config, GIVEN, SCHEMA)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
-    SUBJECTS = find_shards()
+    SUBJECTS, FINDINGS = find_cohort()
     LABELS = find_labels()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():

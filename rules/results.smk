@@ -2,6 +2,7 @@
 
 CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.rst")))  # beside the figures
 FIGURES = [
+    *COHORT_FIGURES,
     at("figures", "partition.png"),
     *expand(at("figures", "grid_{variant}.png"), variant=VARIANTS),
     at("figures", "prompts.png"),

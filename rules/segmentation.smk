@@ -113,6 +113,7 @@ rule summarize_run:
     """Gather every metric of the run into one JSON document."""
     input:
         **SLICES,
+        verdicts=at("cohort", "verdicts.parquet"),
         subjects=at("cohort", "subjects.parquet"),
         fidelity=measured("fidelity", "{subset}.parquet"),
         radiomics=measured("radiomics", "{subset}_metrics.parquet"),

@@ -12,6 +12,7 @@ GROUND = ("errors", "io", "seeds", "stage", "config", "fingerprint", "device")
 # In the order of CONTRIBUTING.md.
 ROOMS = (
     "monitoring",
+    "scans",
     "cohort",
     "sources",
     "simulation",

@@ -1,14 +1,17 @@
 """Cut the normalised axial slices of a shard's subjects."""
 
+from mosaicmr.cohort.check import REFUSED
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.subject import Subject
+from mosaicmr.io import load_table
 from mosaicmr.stage import progress, stage
 
 
 def main(snakemake) -> None:
     params = snakemake.params
-    subjects = [Subject.from_record(record) for record in params.subjects]
+    checked = load_table(snakemake.input.checked).set_index("subject")["verdict"]
+    subjects = [Subject.from_record(record) for record in params.subjects if checked[record["subject"]] != REFUSED]
     slices = extract_shard(
         progress(subjects, len(subjects), "subjects cut"),
         LabelScheme.from_records(params.classes, params.label_scheme),

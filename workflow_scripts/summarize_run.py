@@ -3,7 +3,7 @@
 from mosaicmr.cohort.labels import occurring_classes
 from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.evaluation.prompt_accuracy import unasked_metrics
-from mosaicmr.evaluation.summary import count_patients, count_slices, summarize
+from mosaicmr.evaluation.summary import count_patients, count_scans, count_slices, summarize
 from mosaicmr.io import load_table, load_tables, save_json
 from mosaicmr.stage import stage
 
@@ -13,6 +13,7 @@ def main(snakemake) -> None:
     subjects = load_table(files.subjects)
     synthetic = len(load_tables(files.layout_tables))
     counts = {
+        "scans": count_scans(load_table(files.verdicts)),
         "patients": count_patients(subjects),
         "slices": count_slices(load_tables(files.slice_tables), subjects, synthetic),
     }

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mosaicmr.cohort.check import ACCEPTED, DOUBTFUL, REFUSED, as_row, tabulate_findings
-from mosaicmr.cohort.findings import Finding, find_duplicates, find_empty_masks
 from mosaicmr.cohort.label_advice import explain_labels
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, find_duplicates, find_empty_masks
 
 PRINTED = 20  # findings; the table has all of them
 REFUSE, SKIP = "refuse", "skip"  # cohort.incomplete
+INCOMPLETE = "incomplete"
 OF_A_CHECK = ["verdict", "labels", "voxels"]  # columns that no later stage reads
 
 
@@ -45,6 +46,16 @@ def judge_cohort(
 def accepted_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the subjects that later stages use, without the columns that only the report has."""
     return rows[rows["verdict"] != REFUSED].drop(columns=OF_A_CHECK).reset_index(drop=True)
+
+
+def tabulate_verdicts(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on each scan, without the name of a file: columns subject and verdict.
+
+    A scan that lacks a file is no subject; it has a row with the verdict INCOMPLETE and no pseudonym.
+    """
+    lacking = findings[(findings["subject"] == "") & (findings["severity"] == REFUSED)]
+    incomplete = pd.DataFrame({"subject": "", "verdict": [INCOMPLETE] * lacking["file"].nunique()}, dtype="str")
+    return pd.concat([rows[["subject", "verdict"]], incomplete], ignore_index=True)
 
 
 def tabulate_scans(rows: pd.DataFrame, subjects: Sequence[Subject]) -> pd.DataFrame:

@@ -7,15 +7,15 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from mosaicmr.cohort.brain import brain_mask, foreground
-from mosaicmr.cohort.findings import Finding, finding_of, raise_first_refusal, refused
-from mosaicmr.cohort.geometry import check_axes, compare_grids
-from mosaicmr.cohort.image_checks import check_background, check_images
-from mosaicmr.cohort.image_files import examine_image
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.mask_checks import check_mask, count_not_finite, label_values
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
+from mosaicmr.scans.brain import brain_mask, foreground
+from mosaicmr.scans.findings import Finding, finding_of, raise_first_refusal, refused
+from mosaicmr.scans.geometry import check_axes, compare_grids
+from mosaicmr.scans.image_checks import check_background, check_images
+from mosaicmr.scans.image_files import examine_image
+from mosaicmr.scans.mask_checks import check_mask, count_not_finite, label_values
 
 LABELS = ""  # the key of a subject's mask beside its modalities
 

@@ -1,6 +1,7 @@
 """Summary of every metric of a run, as a small JSON document with a fixed shape.
 
-    {"run": name, "patients": {"train": n, "val": n, "test": n},
+    {"run": name, "scans": {"accepted": n, "doubtful": n, "refused": n, "incomplete": n},
+     "patients": {"train": n, "val": n, "test": n},
      "slices": {"train": n, "val": n, "test": n, "synthetic": n},
      "variants": {variant: M}, "floor": M, "utility": {arm: U}, "published": {...}}
 
@@ -14,7 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from mosaicmr.cohort.check import VERDICTS
 from mosaicmr.cohort.labels import TumourClass
+from mosaicmr.cohort.report import INCOMPLETE
 from mosaicmr.cohort.selection import SPLITS, splits_of
 from mosaicmr.evaluation.intervals import MEAN, MINIMUM_PATIENTS
 
@@ -88,6 +91,12 @@ def count_patients(subjects: pd.DataFrame) -> dict[str, int]:
     return {split: int(subjects.loc[subjects["split"] == split, "patient"].nunique()) for split in SPLITS}
 
 
+def count_scans(verdicts: pd.DataFrame) -> dict[str, int]:
+    """Scans by the verdict of the check, with those that lack a file; verdicts: column verdict."""
+    counts = verdicts["verdict"].value_counts()
+    return {verdict: int(counts.get(verdict, 0)) for verdict in (*VERDICTS, INCOMPLETE)}
+
+
 def count_slices(slices: pd.DataFrame, subjects: pd.DataFrame, synthetic: int) -> dict[str, int]:
     """Real slices in each split and the synthetic slices of each variant; slices: column subject."""
     counts = splits_of(slices, subjects).value_counts()
@@ -103,7 +112,7 @@ def summarize(
 ) -> dict[str, Any]:
     """Build the whole document.
 
-    counts: "patients" and "slices", from `count_patients` and `count_slices`; subsets: the tidy tables of "floor" and
+    counts: "scans", "patients" and "slices", from the functions above; subsets: the tidy tables of "floor" and
     of each variant; arms: the tidy table of each arm.
     """
     metrics = {name: subset_summary(tables) for name, tables in subsets.items()}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ancpbids.utils import parse_bids_name
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, list_entries, split_ending
 
 EXAMPLE = "sub-01/anat/sub-01_FLAIR.nii.gz and derivatives/NAME/sub-01/anat/sub-01_label-lesion_mask.nii.gz"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.cohort.labels import LABEL_SCHEMES
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources.scans import (
     LABELS,
     Entry,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.cohort.labels import LABEL_SCHEMES
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources.scans import (
     ENDINGS,
     LABELS,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources.scans import Scan
 
 # Names that differ only in their end may be scans of one patient. Where the ends look like no sessions, and there are

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mosaicmr.cohort.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, refused
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 # Beside hidden files: folders that an unpacked archive of a Mac or a Synology disk leaves behind.

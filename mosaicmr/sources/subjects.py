@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.cohort.subject import Subject, pseudonym
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources import brats_files, nnunet_files, table_files
 from mosaicmr.sources.patients import apply_patients, describe_patients, find_doubts
 from mosaicmr.sources.scans import Entry, Listing, Scan, list_entries, split_ending

@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mosaicmr.cohort.findings import Finding, refused
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources.patients import read_table
 from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, modality_of
 

@@ -22,7 +22,7 @@ SETTINGS = SliceSettings(
 
 def test_real_subjects_are_checked_and_cut(brats_dir):
     subjects = find_subjects(brats_dir, MODALITIES, "brats2021").require()[:2]
-    table = check_subjects(subjects, LabelScheme.named("brats2021"))
+    table, _, _ = check_subjects(subjects, LabelScheme.named("brats2021"))
     assert table["tumour_volume_mm3"].between(1e3, 5e5).all()
     slices = extract_shard(subjects, LabelScheme.named("brats2021"), MODALITIES, SETTINGS)
     assert slices.table["subject"].nunique() == len(subjects)

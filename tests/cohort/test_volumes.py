@@ -6,12 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mosaicmr.cohort.brain import brain_mask, foreground
 from mosaicmr.cohort.check import check_subject, check_subjects
-from mosaicmr.cohort.image_files import read_image
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.volumes import load_volumes
 from mosaicmr.errors import InputError
+from mosaicmr.scans.brain import brain_mask, foreground
+from mosaicmr.scans.image_files import read_image
 from mosaicmr.sources.subjects import find_subjects
 from tests.support.scans import PART_OF_TUMOUR, SHAPE, TUMOUR, make_volumes, write_nifti, write_scan
 
@@ -21,7 +21,8 @@ TWO = ["FLAIR", "T1ce"]
 
 def check(folder, modalities=TWO, scheme="brats2021"):
     (subject,) = find_subjects(folder, modalities, scheme).require()
-    return check_subject(subject, LabelScheme.named(scheme))
+    load_volumes(subject, LabelScheme.named(scheme))  # raises where the check only says so
+    return check_subject(subject, LabelScheme.named(scheme)).row
 
 
 def test_volumes_are_measured_in_mm3(tmp_path):
@@ -54,7 +55,7 @@ def test_label_values_mean_what_the_scheme_says(tmp_path):
 def test_one_row_per_subject(tmp_path):
     for number in (1, 2):
         write_scan(tmp_path, f"BraTS2021_0000{number}", TWO)
-    table = check_subjects(find_subjects(tmp_path, TWO, "brats2021").require(), LabelScheme.named("brats2021"))
+    table, _, _ = check_subjects(find_subjects(tmp_path, TWO, "brats2021").require(), LabelScheme.named("brats2021"))
     assert len(table) == 2
     assert "BraTS" not in table.to_csv()
 

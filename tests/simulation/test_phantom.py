@@ -139,7 +139,7 @@ def test_files_pass_the_door_of_real_data_and_lie_as_brats_does(tmp_path, patien
     patient = patients["necrotic"]
     write_patient(patient, phantom_files(tmp_path, "BraTS2021_P0001"))
     (subject,) = find_subjects(tmp_path, list(patient.images), "brats2021").require()
-    row = check_subject(subject, SCHEME)
+    row = check_subject(subject, SCHEME).row
     assert row["volume_enhancing_mm3"] == pytest.approx((patient.labels == ENHANCING).sum() * VOXEL_SIZE**3)
     image, labels = nib.load(subject.images["T1"]), nib.load(subject.labels)
     assert nib.aff2axcodes(image.affine) == ("L", "P", "S")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaicmr.cohort.brain import Background, find_background, outermost, second_background
-from mosaicmr.cohort.findings import Finding, doubtful, refused
-from mosaicmr.cohort.skull import MOST_BRAIN_VOLUME, RING, head_mask, ring_share
+from mosaicmr.scans.brain import Background, find_background, outermost, second_background
+from mosaicmr.scans.findings import Finding, doubtful, refused
+from mosaicmr.scans.skull import MOST_BRAIN_VOLUME, RING, head_mask, ring_share
 
 STRIP = "set cohort.preparation.skull_strip, or strip the skull before"
 SET_BACKGROUND = "set everything outside the brain to one value, for example 0"

@@ -16,9 +16,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from mosaicmr.cohort.findings import Finding, raise_first_refusal, refusal
-from mosaicmr.cohort.geometry import check_axes, check_header, check_voxels
-from mosaicmr.cohort.itk_files import is_itk_file, read_itk_file
+from mosaicmr.scans.findings import Finding, raise_first_refusal, refusal
+from mosaicmr.scans.geometry import check_axes, check_header, check_voxels
+from mosaicmr.scans.itk_files import is_itk_file, read_itk_file
 
 MAX_BYTES = 2**30  # of a file's content in memory; 240 x 240 x 155 voxels of float64 are 71 MB
 MAX_VOXELS = 2**27  # of a volume: 512 x 512 x 512

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from mosaicmr.cohort.findings import refusal
+from mosaicmr.scans.findings import refusal
 
 NRRD, META = "NRRD", "MetaImage"
 HEADER_BYTES = 2**16

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pandas as pd
 
@@ -28,6 +28,15 @@ class Finding:
     def sentence(self) -> str:
         """The finding in one sentence."""
         return f"{self.file} {self.reason}: {self.remedy}."
+
+    def record(self) -> dict[str, str]:
+        """The finding as JSON holds it."""
+        return {**vars(self), "file": str(self.file)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, str]) -> Self:
+        """The finding that `record` describes."""
+        return cls(**{**record, "file": Path(record["file"])})
 
 
 class RefusedFile(InputError):

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from mosaicmr.cohort.findings import Finding, doubtful, refusal, refused
+from mosaicmr.scans.findings import Finding, doubtful, refusal, refused
 
 WHOLE = 1e-3  # resampling by other tools leaves 0.99999994 for 1
 LARGEST_LABEL = 2**31

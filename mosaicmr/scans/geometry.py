@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from mosaicmr.cohort.findings import Finding, doubtful, refusal, refused
+from mosaicmr.scans.findings import Finding, doubtful, refusal, refused
 
 LEAST_VOXEL, MOST_VOXEL = 0.05, 20.0  # mm
 # Statements of one header, and the grids of one subject's files, differ by rounding. They agree as long as no voxel
