@@ -4,6 +4,7 @@ REAL = {"extract_features", "measure_fidelity", "extract_radiomics", "measure_ma
 ON_VARIANTS = {*REAL, "measure_prompt_accuracy", "figure_grid"}
 SYNTHETIC = {*ON_VARIANTS, "export_dataset", "train_segmenter"}
 FIGURES = {
+    "figure_cohort",
     "figure_partition",
     "figure_grid",
     "figure_training",
@@ -18,8 +19,9 @@ NETWORK_SAMPLING = {"render_domains", "denoise_slices", "synthesize_slices", "sy
 TRAINING = {"adapt_base", "finetune_expert"}
 
 READERS = {
-    "build_phantom": {"check_cohort", "extract_slices"},
-    "check_cohort": {"split_cohort", "extract_slices"},
+    "build_phantom": {"check_subjects", "extract_slices"},
+    "check_subjects": {"judge_cohort", "figure_cohort", "extract_slices"},
+    "judge_cohort": {"split_cohort", "figure_cohort", "summarize_run"},
     "split_cohort": {
         "fit_domains",
         "figure_partition",

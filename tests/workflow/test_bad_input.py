@@ -1,6 +1,5 @@
 """A user's mistake ends with one sentence, a non-zero exit code, and no output that could pass for a result."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from mosaicmr.io import load_csv
 from tests.support.cohorts import SHAPE, save, write_cohort
 from tests.support.planner import PlanServer
 from tests.support.workflow import CHECKOUT, arguments_for, snakemake
@@ -85,7 +85,7 @@ def relabel(file: Path) -> None:
     ("suffix", "damage", "words"),
     [("t1", truncate, []), ("t2", crop, ["36", "40"]), ("seg", relabel, ["7", "brats2021"])],
 )
-def test_a_damaged_file_is_refused_by_its_check(
+def test_a_damaged_file_ends_the_run_with_its_name(
     suffix: str, damage: Callable[[Path], None], words: list[str], cohort: Path, tmp_path: Path
 ):
     file = cohort / "BraTS2021_00002" / f"BraTS2021_00002_{suffix}.nii.gz"
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_refused_by_its_check(
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
     end = run.stdout[run.stdout.index("1 failed job:") :]
-    assert re.search(r"check_cohort, shard=(\d{4})\n  results/brats/logs/check_cohort/\1\.log ends with:\n", end)
+    assert "split_cohort\n  results/brats/logs/split_cohort.log ends with:\n" in end
     sentence = next(line for line in end.splitlines() if line.startswith("  Likely cause: "))
     assert file.name in sentence and sentence.endswith(".")
     for word in words:
@@ -103,3 +103,17 @@ def test_a_damaged_file_is_refused_by_its_check(
     written = {path.relative_to(tmp_path / "results" / "brats") for path in (tmp_path / "results").rglob("*.parquet")}
     assert Path("cohort/subjects.parquet") not in written
     assert not [path for path in (tmp_path / "results").rglob("*") if path.name.startswith(".partial-")]
+
+
+def test_the_check_lists_every_fault_of_names_and_files_in_one_call(cohort: Path, tmp_path: Path):
+    files = sorted(cohort.rglob("*_t1.nii.gz"))
+    truncate(files[0])
+    crop(files[1])
+    files[2].unlink()
+    run = snakemake(tmp_path, "check_cohort", "--config", f"cohort_dir={cohort}", configs=["brats"])
+    assert run.returncode == 0, run.stdout
+    found = load_csv(tmp_path / "results" / "brats" / "cohort" / "findings.csv")
+    for file in files[:2]:
+        assert found["file"].str.contains(file.name).any()
+    assert found.loc[found["subject"] == "", "reason"].str.contains("T1").sum() == 1
+    assert list((tmp_path / "results" / "brats" / "figures" / "cohort").glob("*.png"))

@@ -36,7 +36,7 @@ def test_the_embedded_default_plans_a_phantom_and_every_stage(tmp_path: Path, pl
 def test_the_tiny_configuration_plans_shards_and_batches(tmp_path: Path, plan_server: PlanServer):
     jobs = planned(plan_server.plan(tmp_path, configs=["tiny"]))
     assert jobs["build_phantom"] == 6
-    assert jobs["check_cohort"] == jobs["extract_slices"] == jobs["partition_slices"] >= 2
+    assert jobs["check_subjects"] == jobs["extract_slices"] == jobs["partition_slices"] >= 2
     assert jobs["draw_layouts"] == 1
 
 
@@ -101,7 +101,7 @@ def test_a_cohort_of_1500_subjects_is_a_few_hundred_jobs(
     settings = [f"run={config}", f"cohort_dir={tmp_path / 'cohort'}"]
     jobs = planned(plan_server.plan(tmp_path, "--config", *settings, configs=[config]))
     assert sum(jobs.values()) < 500
-    for rule in ("check_cohort", "extract_slices", "tessellate_slices", "partition_slices", "encode_latents"):
+    for rule in ("check_subjects", "extract_slices", "tessellate_slices", "partition_slices", "encode_latents"):
         assert jobs[rule] == 32
     for rule in ("render_domains", "merge_renderings", "denoise_slices", "synthesize_slices"):
         assert jobs[rule] == 2 * batches  # from noise and from a source slice

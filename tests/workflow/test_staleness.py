@@ -135,8 +135,8 @@ def test_an_edited_scan_reruns_its_shard_and_the_whole_cohort(planner: Planner):
     with kept(scan):
         scan.write_bytes(scan.read_bytes() + b"\x00")
         jobs = planner.jobs()
-    assert set(jobs) == following({"check_cohort", "extract_slices"})
-    assert jobs["check_cohort"] == jobs["extract_slices"] == jobs["tessellate_slices"] == 1
+    assert set(jobs) == following({"check_subjects", "judge_cohort", "extract_slices"})
+    assert jobs["check_subjects"] == jobs["extract_slices"] == jobs["tessellate_slices"] == 1
 
 
 def test_a_deleted_expert_is_trained_again_and_no_other(planner: Planner):
@@ -160,7 +160,7 @@ def test_a_deleted_figure_is_drawn_again_and_nothing_else(planner: Planner):
 def test_one_more_patient_touches_its_shard_and_what_depends_on_the_whole_cohort(planner: Planner):
     jobs = planner.jobs("phantom={patients: 7}")
     assert set(jobs) == following({"build_phantom"})
-    for rule in ("build_phantom", "check_cohort", "extract_slices", "tessellate_slices"):
+    for rule in ("build_phantom", "check_subjects", "extract_slices", "tessellate_slices"):
         assert jobs[rule] == 1, rule
 
 

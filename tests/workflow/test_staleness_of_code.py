@@ -94,7 +94,7 @@ def test_every_job_carries_the_fingerprints_of_its_script_and_its_environment(ti
     assert not wrong
 
 
-@pytest.mark.parametrize("rule", ["check_cohort", "embed_prompts", "figure_grid"])
+@pytest.mark.parametrize("rule", ["check_subjects", "embed_prompts", "figure_grid"])
 def test_an_edited_script_reruns_its_rule_and_what_follows(rule: str, planner: Planner):
     with edited(scripts_of(planner.checkout)[rule], "def main(", "EDITED = True\n\n\ndef main("):
         assert set(planner.jobs()) == following(with_twins({rule}))
@@ -118,7 +118,7 @@ def test_the_joint_scheme_which_the_tiny_run_lacks_runs_the_blending(code: Path)
             "training/experts.py",
             {"adapt_base", "extract_slices", "partition_slices", "encode_latents", "draw_layouts"},
         ),
-        ("cohort/split.py", {"build_phantom", "check_cohort", "extract_slices", "tessellate_slices"}),
+        ("cohort/split.py", {"build_phantom", "check_subjects", "extract_slices", "tessellate_slices"}),
         ("pretraining/pretrain.py", RULES),
     ],
 )

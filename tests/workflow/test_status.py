@@ -39,5 +39,5 @@ def test_status_names_the_value_the_code_and_the_file_behind_a_stale_stage(tiny_
     assert "settings.steps 4 -> 5" in rows["train_segmenter"]
     assert "mosaicmr/synthesis/merge.py" in rows["merge_renderings"]
     assert "its output is gone: results/tiny/figures/training.png" in rows["figure_training"]
-    assert "envs/imaging.yaml" in rows["check_cohort"]
+    assert "envs/imaging.yaml" in rows["check_subjects"]
     assert rows["figure_segmentation"].endswith("follows score_segmenter")
