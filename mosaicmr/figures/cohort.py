@@ -11,6 +11,7 @@ from mosaicmr.figures.style import BLUE, ORANGE, VERMILION, house_style, new_fig
 
 PANEL = 1.5  # inches
 COLUMNS = 6
+NARROWEST = 4.2  # inches, of the legend
 VERDICT_COLOURS = {"accepted": "black", "doubtful": ORANGE, "refused": VERMILION}
 
 
@@ -23,7 +24,7 @@ def draw_cohort(subjects: Sequence[tuple[str, str, Picture | None]], words: str)
     columns = min(COLUMNS, max(len(subjects), 1))
     rows = -(-max(len(subjects), 1) // columns)
     with house_style():
-        figure = new_figure(columns * PANEL, rows * (PANEL + 0.2) + 0.35)
+        figure = new_figure(max(columns * PANEL, NARROWEST), rows * (PANEL + 0.2) + 0.35)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in panels:
             axes.set_axis_off()
