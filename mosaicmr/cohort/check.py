@@ -17,8 +17,7 @@ def check_subject(subject: Subject, scheme: LabelScheme) -> dict[str, str | floa
     """Read a subject completely and measure its tumour.
 
     Returns subject, patient, shard, volume_<class>_mm3 of each class of the scheme, tumour_volume_mm3 and
-    voxel_volume_mm3. Logs doubtful findings. Raises InputError as `load_volumes`
-    does.
+    voxel_volume_mm3. Logs doubtful findings. Raises InputError as `load_volumes` does.
     """
     volumes, findings = examine_subject(subject, scheme)
     for finding in findings:
