@@ -2,7 +2,7 @@
 
 from mosaicmr.cohort.check import check_subjects
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.pictures import save_pictures
+from mosaicmr.cohort.picture_files import save_pictures
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.io import save_table
 from mosaicmr.stage import progress, stage

@@ -1,10 +1,10 @@
 """Cut the normalised axial slices of a shard's subjects."""
 
-from mosaicmr.cohort.check import REFUSED
 from mosaicmr.cohort.extraction import SliceSettings, extract_shard
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.io import load_table
+from mosaicmr.scans.findings import REFUSED
 from mosaicmr.stage import progress, stage
 
 

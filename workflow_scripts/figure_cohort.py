@@ -1,6 +1,6 @@
 """Show every subject of a shard with its mask and its brain."""
 
-from mosaicmr.cohort.pictures import load_pictures
+from mosaicmr.cohort.picture_files import load_pictures
 from mosaicmr.figures.cohort import draw_cohort
 from mosaicmr.figures.style import save_figure
 from mosaicmr.io import load_table

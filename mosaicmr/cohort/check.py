@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 
 from mosaicmr.cohort.labels import LabelScheme
-from mosaicmr.cohort.pictures import Picture, picture_of
+from mosaicmr.cohort.picture_files import Picture
+from mosaicmr.cohort.pictures import picture_of
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import Volumes, examine_subject, image_digest
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding
+from mosaicmr.scans.findings import ACCEPTED, DOUBTFUL, REFUSED, Finding
 from mosaicmr.scans.image_files import read_image
 from mosaicmr.scans.mask_checks import label_values
 
 logger = logging.getLogger(__name__)
 
-VERDICTS = ACCEPTED, DOUBTFUL, REFUSED = "accepted", "doubtful", "refused"
 # Of every subject; beside them stand the volumes of the classes.
 ROW_COLUMNS = ["subject", "patient", "shard", "verdict", "labels", "voxels", "tumour_volume_mm3", "voxel_volume_mm3"]
 FINDING_COLUMNS = ["subject", "file", "severity", "reason", "remedy"]

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from mosaicmr.cohort.check import ACCEPTED, DOUBTFUL, REFUSED, as_row, tabulate_findings
+from mosaicmr.cohort.check import as_row, tabulate_findings
 from mosaicmr.cohort.label_advice import explain_labels
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, find_duplicates, find_empty_masks
+from mosaicmr.scans.findings import ACCEPTED, DOUBTFUL, INCOMPLETE, REFUSED, Finding, find_duplicates, find_empty_masks
 
 PRINTED = 20  # findings; the table has all of them
 REFUSE, SKIP = "refuse", "skip"  # cohort.incomplete
-INCOMPLETE = "incomplete"
 OF_A_CHECK = ["verdict", "labels", "voxels"]  # columns that no later stage reads
 
 

@@ -15,11 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from mosaicmr.cohort.check import VERDICTS
 from mosaicmr.cohort.labels import TumourClass
-from mosaicmr.cohort.report import INCOMPLETE
 from mosaicmr.cohort.selection import SPLITS, splits_of
 from mosaicmr.evaluation.intervals import MEAN, MINIMUM_PATIENTS
+from mosaicmr.scans.findings import INCOMPLETE, VERDICTS
 
 SUBSET_METRICS = (
     "fid",

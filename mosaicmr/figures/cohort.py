@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mosaicmr.cohort.pictures import Picture
+from mosaicmr.cohort.picture_files import Picture
 from mosaicmr.figures.style import BLUE, ORANGE, VERMILION, house_style, new_figure
 
 PANEL = 1.5  # inches

@@ -10,6 +10,9 @@ import pandas as pd
 from mosaicmr.errors import InputError
 
 Severity = Literal["refused", "doubtful"]
+# What becomes of a scan, by the worst of its findings; one that lacks a file is no subject, and so incomplete.
+VERDICTS = ACCEPTED, DOUBTFUL, REFUSED = "accepted", "doubtful", "refused"
+INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mosaicmr.cohort.pictures import SIZE, picture_of
+from mosaicmr.cohort.picture_files import SIZE, Picture, load_pictures, save_pictures
+from mosaicmr.cohort.pictures import picture_of
 from mosaicmr.cohort.volumes import Volumes
 
 
@@ -37,3 +38,14 @@ def test_the_whole_field_of_view_is_shown_in_its_proportions():
 def test_a_subject_without_a_tumour_shows_its_brain():
     picture = picture_of(a_head(tumour=False))
     assert not picture.labels.any() and picture.brain.any()
+
+
+def test_pictures_survive_their_file_and_so_does_the_lack_of_one(tmp_path):
+    pictures = [picture_of(a_head()), None, picture_of(a_head(tumour=False))]
+    save_pictures(tmp_path / "pictures.safetensors", pictures)
+    first, missing, last = load_pictures(tmp_path / "pictures.safetensors")
+    assert missing is None
+    for found, expected in ((first, pictures[0]), (last, pictures[2])):
+        assert isinstance(found, Picture)
+        for name, array in vars(expected).items():
+            np.testing.assert_array_equal(getattr(found, name), array)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mosaicmr.cohort.check import ACCEPTED, DOUBTFUL, REFUSED, check_subjects
+from mosaicmr.cohort.check import check_subjects
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.report import (
     accepted_rows,
@@ -17,7 +17,7 @@ from mosaicmr.cohort.report import (
     tabulate_verdicts,
 )
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import doubtful, refused
+from mosaicmr.scans.findings import ACCEPTED, DOUBTFUL, REFUSED, doubtful, refused
 from mosaicmr.sources.subjects import find_subjects
 from tests.support.scans import SHAPE, make_volumes, write_nifti, write_scan
 

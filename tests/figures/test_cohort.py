@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mosaicmr.cohort.pictures import SIZE, Picture
+from mosaicmr.cohort.picture_files import SIZE, Picture
 from mosaicmr.figures.cohort import COLUMNS, VERDICT_COLOURS, draw_cohort
 
 
