@@ -90,10 +90,10 @@ def _read_nifti(path: Path, start: bytes) -> tuple[object, np.ndarray, list[Find
     try:
         with gzip.open(path) if start.startswith(GZIP) else path.open("rb") as file:
             begin = file.read(540)
-            image_class = _image_class(begin, path)
-            header = image_class.header_class(begin[: _header_size(begin)], check=False)
-            end = _check_nifti_header(header, path)
-            content = _read_to_end(file, begin, end, path)
+            order, size = _byte_order(begin)
+            image_class = _image_class(begin, size, path)
+            header = image_class.header_class(begin[:size], endianness=order, check=False)
+            content = _read_to_end(file, begin, _check_nifti_header(header, path), path)
         image = image_class.from_bytes(content)
         return image.dataobj, image.affine, list(check_header(header, path))
     except UNREADABLE as error:
@@ -101,16 +101,16 @@ def _read_nifti(path: Path, start: bytes) -> tuple[object, np.ndarray, list[Find
         raise refusal(path, f"cannot be read as NIfTI, it is truncated or damaged ({reason})", DAMAGED) from error
 
 
-def _header_size(begin: bytes) -> int:
+def _byte_order(begin: bytes) -> tuple[str, int]:
+    """The byte order and the size of a NIfTI header, which is its first number; size 0 if it is none."""
     for order in "<>":
         size = struct.unpack(order + "i", begin[:4])[0] if len(begin) >= 4 else 0
         if size in HEADERS and len(begin) >= size:
-            return size
-    return 0
+            return order, size
+    return "<", 0
 
 
-def _image_class(begin: bytes, path: Path) -> type[nib.Nifti1Image]:
-    size = _header_size(begin)
+def _image_class(begin: bytes, size: int, path: Path) -> type[nib.Nifti1Image]:
     if not size:
         if begin[128:132] == b"DICM":
             raise refusal(path, "is a DICOM file", f"convert the series to {KNOWN}, for example by dcm2niix")
@@ -126,11 +126,16 @@ def _check_nifti_header(header: nib.Nifti1Header, path: Path) -> int:
     """Check the sizes that a header claims, before any voxel is read; returns the bytes of the file up to its end."""
     axes = int(header["dim"][0])
     shape = tuple(int(side) for side in header["dim"][1 : 1 + axes]) if 1 <= axes <= 7 else ()
-    _check_size(shape, header.get_data_dtype(), path)
+    try:
+        kind = header.get_data_dtype()
+    except (KeyError, HeaderDataError) as error:
+        reason = f"cannot be read as NIfTI, its code {int(header['datatype'])} is no type of voxels"
+        raise refusal(path, reason, DAMAGED) from error
+    _check_size(shape, kind, path)
     offset = float(header["vox_offset"])
     if not header.sizeof_hdr <= offset <= MAX_OFFSET:
         raise refusal(path, f"cannot be read as NIfTI, its voxels begin at byte {offset:g}", DAMAGED)
-    return int(offset) + math.prod(shape) * header.get_data_dtype().itemsize
+    return int(offset) + math.prod(shape) * kind.itemsize
 
 
 def _check_size(shape: tuple[int, ...], kind: np.dtype, path: Path) -> None:
