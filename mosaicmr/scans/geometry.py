@@ -38,9 +38,9 @@ def check_header(header: nib.Nifti1Header, path: Path) -> Iterator[Finding]:
         return
     shape = [int(side) for side in header["dim"][1:4]]
     if has_sform:
-        yield from _compare_pixdim(np.asarray(header.get_sform(), float), sizes, shape, path)
-    if has_sform and has_qform:
-        yield from _compare_forms(header, shape, path)
+        found = list(_compare_pixdim(np.asarray(header.get_sform(), float), sizes, shape, path))
+        # A qform takes its sizes from pixdim, so it would only repeat the contradiction.
+        yield from found or (_compare_forms(header, shape, path) if has_qform else ())
 
 
 def check_voxels(affine: np.ndarray, path: Path) -> None:

@@ -47,7 +47,7 @@ def check_mask(mask: np.ndarray, brain: np.ndarray, path: Path) -> Iterator[Find
     outside, share = 1 - inside / marked, marked / max(1, int(brain.sum()))
     if outside > DOUBTFUL_OUTSIDE:
         refuse = outside > MOST_OUTSIDE
-        reason = f"is not a mask of these images, {_percent(outside)} of it lies where all of them are background"
+        reason = f"does not fit its images, {_percent(outside)} of the mask lies where all of them are background"
         remedy = "expected a tumour within the brain; take the mask of this scan, in the orientation of its images"
         yield refused(path, reason, remedy) if refuse else doubtful(path, reason, remedy)
     if share > DOUBTFUL_MASK:

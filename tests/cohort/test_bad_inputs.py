@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from mosaicmr.cohort.findings import find_duplicates
-from mosaicmr.cohort.image_files import read_image
-from mosaicmr.cohort.sources import Subject, find_subjects
+from mosaicmr.cohort.labels import LabelScheme
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import examine_subject, image_digest, load_volumes
 from mosaicmr.errors import InputError
+from mosaicmr.scans.findings import find_duplicates
+from mosaicmr.scans.image_files import read_image
+from mosaicmr.sources.subjects import find_subjects
 from tests.support.heads import CONTRASTS, VOXEL, brain_image, head_image
 from tests.support.scans import BRAIN, SHAPE, make_volumes, write_nifti, write_scan
 
 MODALITIES = ["FLAIR", "T1ce"]
+SCHEME = LabelScheme.named("brats2021")
 MOST_MEMORY = 2**26  # bytes; the scans here take less than a hundredth
 Spoil = Callable[[dict[str, Path]], None]
 CASES: list = []
@@ -300,7 +303,7 @@ for axis, shift in ((0, 14), (0, -6), (1, 12), (2, 8)):
         "mask outside",
         f"{axis} {shift}",
         "seg",
-        r"% of it lies where all of them are background: expected",
+        r"% of the mask lies where all of them are background: expected",
         rewrite("seg", lambda v, a=axis, s=shift: np.roll(v, s, a)),
     )
 bad("mask large", "everywhere", "seg", "more than a tumour can be, as much as", rewrite("seg", np.ones_like))
@@ -479,10 +482,9 @@ def subject_of(files: dict[str, Path], **changes) -> Subject:
 def test_a_bad_input_is_refused_in_one_sentence(files, file, message, spoil):
     spoil(files)
     tracemalloc.start()
-    volumes, findings = examine_subject(subject_of(files), "brats2021")
+    _, findings = examine_subject(subject_of(files), SCHEME)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert volumes is None
     assert peak < MOST_MEMORY
     about = [finding for finding in findings if finding.file == files[file] and finding.severity == "refused"]
     assert about
@@ -496,9 +498,9 @@ def test_a_bad_input_is_refused_in_one_sentence(files, file, message, spoil):
 def test_the_first_refusal_is_raised(files):
     files["seg"].unlink()
     files["T1ce"].unlink()
-    _, findings = examine_subject(subject_of(files), "brats2021")
+    _, findings = examine_subject(subject_of(files), SCHEME)
     with pytest.raises(InputError) as error:
-        load_volumes(subject_of(files), "brats2021")
+        load_volumes(subject_of(files), SCHEME)
     assert len(findings) == 2 and str(error.value) == findings[0].sentence
 
 
@@ -508,7 +510,7 @@ def test_there_are_two_hundred_bad_inputs_of_twenty_kinds():
 
 
 def test_the_scan_that_the_bad_inputs_spoil_is_good(files):
-    volumes, findings = examine_subject(subject_of(files), "brats2021")
+    volumes, findings = examine_subject(subject_of(files), SCHEME)
     assert volumes is not None
     # The two images of the test scan are the same.
     assert [finding.severity for finding in findings] == ["doubtful"]
@@ -546,7 +548,7 @@ def test_a_file_without_permission_is_refused(files, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", deny)
-    _, findings = examine_subject(subject_of(files), "brats2021")
+    _, findings = examine_subject(subject_of(files), SCHEME)
     assert len(findings) == 3
     assert all(
         "cannot be opened (Permission denied): make the file readable" in finding.sentence for finding in findings
@@ -557,7 +559,7 @@ def test_all_faults_of_a_scan_are_said(files):
     content("FLAIR", cut(0.5))(files)
     rewrite("T1ce", set_value(np.nan))(files)
     rewrite("seg", set_value(0.5))(files)
-    _, findings = examine_subject(subject_of(files), "brats2021")
+    _, findings = examine_subject(subject_of(files), SCHEME)
     assert {finding.file for finding in findings if finding.severity == "refused"} == set(files.values())
 
 
@@ -565,8 +567,8 @@ def test_a_scan_that_is_there_twice_is_found(tmp_path):
     for number in (1, 2, 3):
         image, _ = make_volumes(seed=number % 2)
         write_scan(tmp_path, f"BraTS2021_0000{number}", MODALITIES, image=image)
-    subjects = find_subjects(tmp_path, MODALITIES, "brats2021")
-    digests = {one.subject: image_digest(load_volumes(one, "brats2021")) for one in subjects}
+    subjects = find_subjects(tmp_path, MODALITIES, "brats2021").require()
+    digests = {one.subject: image_digest(load_volumes(one, SCHEME)) for one in subjects}
     (finding,) = find_duplicates(digests, {one.subject: one.labels for one in subjects})
     assert finding.severity == "refused"
     assert {finding.file.parent.name[-1], finding.reason.split("/")[-2][-1]} == {"1", "3"}

@@ -1,17 +1,23 @@
 """Every file is read to its end and checked before anything is built on it."""
 
 import gzip
+import re
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from mosaicmr.cohort.check import check_subject, check_subjects
 from mosaicmr.cohort.labels import LabelScheme
+from mosaicmr.cohort.subject import Subject
 from mosaicmr.cohort.volumes import load_volumes
 from mosaicmr.errors import InputError
 from mosaicmr.scans.brain import brain_mask, foreground
+from mosaicmr.scans.findings import find_empty_masks
 from mosaicmr.scans.image_files import read_image
+from mosaicmr.scans.mask_checks import check_mask
 from mosaicmr.sources.subjects import find_subjects
 from tests.support.scans import PART_OF_TUMOUR, SHAPE, TUMOUR, make_volumes, write_nifti, write_scan
 
@@ -153,3 +159,82 @@ def test_the_brain_is_one_piece_without_holes():
     assert mask.sum() == 7**3
     assert mask[5, 5, 5]
     assert not mask[11, 11, 11]
+
+
+@pytest.mark.parametrize("value", [np.float32(0.99999994), np.float32(1.0009), np.float32(0.9991)])
+def test_labels_nearly_whole_are_rounded(tmp_path, value):
+    labels = make_volumes()[1].astype(np.float32)
+    labels[TUMOUR] = value
+    write_scan(tmp_path, NAME, TWO, labels=labels)
+    row = check(tmp_path)
+    assert row["volume_necrosis_mm3"] == row["tumour_volume_mm3"] > 0
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.99, "0.99"), (1.0012, "1.0012"), (2.0000999, None)])
+def test_other_labels_are_shown_with_all_their_digits(tmp_path, value, shown):
+    labels = make_volumes()[1].astype(np.float64)
+    labels[TUMOUR] = value
+    write_scan(tmp_path, NAME, TWO, labels=labels)
+    if shown is None:
+        assert check(tmp_path)["tumour_volume_mm3"] > 0
+    else:
+        with pytest.raises(InputError, match=f"has the label {re.escape(shown)}: expected whole numbers"):
+            check(tmp_path)
+
+
+def test_labels_with_a_slope_are_scaled(tmp_path):
+    files = write_scan(tmp_path, NAME, TWO)
+    expected = check(tmp_path)
+    stored = nib.load(files["seg"])
+    image = nib.Nifti1Image((np.asanyarray(stored.dataobj) * 10).astype(np.int16), stored.affine)
+    data = bytearray(image.to_bytes())
+    data[112:116] = np.float32(0.1).tobytes()
+    files["seg"].write_bytes(gzip.compress(bytes(data)))
+    assert check(tmp_path) == expected
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.005, None), (0.05, "doubtful"), (0.2, "refused")])
+def test_a_mask_beside_the_brain_is_doubtful_or_refused_by_its_share(share, severity):
+    brain, mask = np.zeros((2, 10, 10, 20), bool)
+    brain[..., :10] = True
+    mask[:, :4, 5:10] = True
+    outside = round(share * mask.sum() / (1 - share))
+    mask[..., 10:].flat[:outside] = True
+    findings = list(check_mask(mask, brain, Path("seg")))
+    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+    assert all(f"{100 * outside / mask.sum():.3g} % of the mask lies where" in finding.reason for finding in findings)
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.3, None), (0.4, "doubtful"), (0.6, "refused")])
+def test_a_mask_is_doubtful_or_refused_by_its_size(share, severity):
+    brain = np.ones((10, 10, 10), bool)
+    mask = np.zeros_like(brain)
+    mask[: int(10 * share)] = True
+    assert [finding.severity for finding in check_mask(mask, brain, Path("seg"))] == ([severity] if severity else [])
+
+
+def test_an_empty_mask_among_others_is_doubtful():
+    table = pd.DataFrame({"subject": ["S1", "S2", "S3"], "tumour_volume_mm3": [10.0, 0.0, 5.0]})
+    masks = {subject: Path(f"{subject}_seg.nii.gz") for subject in table["subject"]}
+    (finding,) = find_empty_masks(table, masks)
+    assert finding.severity == "doubtful"
+    assert finding.sentence.startswith("S2_seg.nii.gz marks no tumour, but the masks of 2 of the 3 scans do: look")
+    assert not find_empty_masks(table.assign(tumour_volume_mm3=0.0), masks)
+
+
+def test_doubtful_findings_are_logged(tmp_path, caplog):
+    write_scan(tmp_path, NAME, TWO)
+    check(tmp_path)
+    assert "_t1ce.nii.gz has the same voxels as" in caplog.text
+
+
+def test_modalities_may_be_channels_of_one_file(tmp_path):
+    files = write_scan(tmp_path, NAME, ["FLAIR"])
+    image = nib.load(files["FLAIR"])
+    voxels = np.asanyarray(image.dataobj)
+    nib.save(nib.Nifti1Image(np.stack([voxels, voxels * 2 + 1], axis=-1), image.affine), files["FLAIR"])
+    images = {"FLAIR": files["FLAIR"], "T1ce": files["FLAIR"]}
+    volumes = load_volumes(
+        Subject("S1", "P1", images, files["seg"], channels={"FLAIR": 0, "T1ce": 1}), LabelScheme.named("brats2021")
+    )
+    np.testing.assert_array_equal(volumes.images[1], volumes.images[0] * 2 + 1)
