@@ -20,7 +20,8 @@ LEAST_RAYS = 0.3  # of all that must begin outside the head for a verdict
 DARK = 0.5
 BONE_DEPTHS = (3.0, 24.0)
 BRAIN_DEPTHS = (16.0, 36.0)
-# The share of patches with a dark ring. Stripped brains stay below a tenth, heads above three quarters.
+# The share of patches with a dark ring. Stripped brains of 60 patients, real and simulated, stay at 0.2 or below; heads
+# simulated around them reach 0.59 to 1.
 RING = 0.5
 MOST_BRAIN_VOLUME = 2.3e6  # mm³: the largest brains with all their fluid stay below 2.1 litres
 
