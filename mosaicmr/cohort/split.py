@@ -6,13 +6,13 @@ gets every class if possible, and tumour volumes like those of the cohort.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pulp
 
-from mosaicmr.cohort.selection import SPLITS
+from mosaicmr.cohort.selection import SPLITS, TEST, TRAINING, VALIDATION
 from mosaicmr.errors import InputError
 from mosaicmr.seeds import derive_seed, numpy_generator
 
@@ -44,7 +44,7 @@ def split_subjects(subjects: pd.DataFrame, fractions: Mapping[str, float], seed:
 def log_split(subjects: pd.DataFrame) -> None:
     """Log each split's patients and tumour volume; `subjects` as `split_subjects` returns them."""
     volumes = subjects.groupby(["split", "patient"])["tumour_volume_mm3"].sum()
-    for split in SPLITS:
+    for split in [split for split in SPLITS if split in volumes.index]:
         logger.info("%s: %d patients, %.0f ml of tumour each", split, len(volumes[split]), volumes[split].mean() / 1000)
 
 
@@ -56,11 +56,11 @@ def split_patients(patients: pd.DataFrame, fractions: Mapping[str, float], seed:
     a tumour.
     """
     sizes = split_sizes(len(patients), fractions)
-    with_tumour = int((patients["tumour_volume_mm3"] > 0).sum())
-    if with_tumour < len(SPLITS):
+    with_tumour, needed = int((patients["tumour_volume_mm3"] > 0).sum()), [split for split in SPLITS if sizes[split]]
+    if with_tumour < len(needed):
         raise InputError(
-            f"{with_tumour} of {len(patients)} patients have a tumour: expected at least {len(SPLITS)}, one each for "
-            "training, validation and test; add annotated patients."
+            f"{with_tumour} of {len(patients)} patients have a tumour: expected at least {len(needed)}, one each for "
+            f"{_words(needed)}; add annotated patients{_without_validation(needed)}."
         )
     shuffled = patients.sort_index().sample(frac=1, random_state=derive_seed(seed, "split order") % 2**32)
     problem, chosen = _program(shuffled, sizes, numpy_generator(seed, "split ties"))
@@ -78,32 +78,46 @@ def split_patients(patients: pd.DataFrame, fractions: Mapping[str, float], seed:
 
 
 def split_sizes(patients: int, fractions: Mapping[str, float]) -> dict[str, int]:
-    """Numbers of patients by largest remainders, with at least one in every split.
+    """Numbers of patients by largest remainders, with at least one in every split but a validation of 0.
 
-    Five patients by 0.6, 0.2 and 0.2 give 3, 1 and 1. Raises InputError for fewer than three patients, or for fractions
-    that are not positive or do not sum to 1.
+    Five patients by 0.6, 0.2 and 0.2 give 3, 1 and 1. Raises InputError for fewer patients than splits, or for
+    fractions of training or test that are not positive, or that do not sum to 1.
     """
     values = {split: float(fractions[split]) for split in SPLITS}
-    if min(values.values()) <= 0 or abs(sum(values.values()) - 1) > 1e-6:
+    needed = [split for split in SPLITS if values[split] > 0]
+    if min(values.values()) < 0 or not {TRAINING, TEST} <= set(needed) or abs(sum(values.values()) - 1) > 1e-6:
         raise InputError(
-            f"cohort.split is {values}: expected fractions above 0 for train, val and test that sum to 1; correct them."
+            f"cohort.split is {values}: expected fractions above 0 for train and test, and 0 or more for val, that sum "
+            "to 1; correct them."
         )
-    if patients < len(SPLITS):
+    if patients < len(needed):
         raise InputError(
-            f"the cohort has {patients} patient{'s' * (patients != 1)}: expected at least {len(SPLITS)}, one each for "
-            "training, validation and test; add patients."
+            f"the cohort has {patients} patient{'s' * (patients != 1)}: expected at least {len(needed)}, one each for "
+            f"{_words(needed)}; add patients{_without_validation(needed)}."
         )
     # Rounding keeps 0.6 * 5 from becoming 2.9999999999999996.
     ideal = {split: round(fraction * patients, 9) for split, fraction in values.items()}
-    sizes = {split: max(1, int(ideal[split])) for split in SPLITS}
+    sizes = {split: max(1, int(ideal[split])) if split in needed else 0 for split in SPLITS}
     while sum(sizes.values()) < patients:
         # At equal remainders the test comes before the validation, because every result is a mean over test patients.
-        neediest = max(PRESENCE_WEIGHTS, key=lambda split: ideal[split] - sizes[split])
+        neediest = max(
+            (split for split in PRESENCE_WEIGHTS if split in needed), key=lambda split: ideal[split] - sizes[split]
+        )
         sizes[neediest] += 1
     while sum(sizes.values()) > patients:
         richest = max((split for split in SPLITS if sizes[split] > 1), key=lambda split: sizes[split] - ideal[split])
         sizes[richest] -= 1
     return sizes
+
+
+def _words(splits: Sequence[str]) -> str:
+    names = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
+    *first, last = (names[split] for split in splits)
+    return f"{', '.join(first)} and {last}"
+
+
+def _without_validation(splits: Sequence[str]) -> str:
+    return ", or set cohort.split.val to 0" if VALIDATION in splits else ""
 
 
 def _program(
@@ -126,6 +140,8 @@ def _program(
         problem += pulp.lpSum(chosen[patient, split] for split in SPLITS) == 1
     for split in SPLITS:
         problem += pulp.lpSum(chosen[patient, split] for patient in patients.index) == sizes[split]
+        if sizes[split] == 0:
+            continue
         members = {patient: chosen[patient, split] for patient in patients.index}
         share = sizes[split] / len(patients)
         for column in patients.columns:

@@ -108,10 +108,19 @@ def test_what_cannot_be_split_is_refused():
         split_patients(two_tumours, FRACTIONS, seed=0)
 
 
-@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.3), (0.8, 0.0, 0.2), (1.2, -0.4, 0.2)])
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.3), (0.0, 0.8, 0.2), (0.8, 0.2, 0.0), (1.2, -0.4, 0.2)])
 def test_fractions_must_be_positive_and_sum_to_one(fractions):
     with pytest.raises(InputError, match=r"cohort\.split"):
         split_sizes(10, dict(zip(SPLITS, fractions, strict=True)))
+
+
+def test_two_patients_are_split_without_validation():
+    fractions = {"train": 0.5, "val": 0.0, "test": 0.5}
+    assert split_sizes(2, fractions) == {"train": 1, "val": 0, "test": 1}
+    splits = split_patients(random_patients(2), fractions, seed=0)
+    assert sorted(splits.values()) == ["test", "train"]
+    with pytest.raises(InputError, match=r"expected at least 3, .*set cohort\.split\.val to 0"):
+        split_patients(random_patients(2), FRACTIONS, seed=0)
 
 
 def test_a_large_cohort_is_split_and_balanced():
