@@ -14,10 +14,11 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.shards import assign_shards
-from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
+from mosaicmr.config import check_config, load_schema, read_run_name, read_texts, refuse_repeated_keys, replace_groups
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE, domain_names
+from mosaicmr.sources.safe_paths import require_safe
 from mosaicmr.sources.nnunet_files import DATASET, read_labels
 from mosaicmr.sources.subjects import SourceSettings, find_subjects, phantom_patients, phantom_subjects
 from snakemake.common.configfile import load_configfile
@@ -55,7 +56,8 @@ def find_cohort():
         found = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"], settings)
         subjects, findings = found.subjects, found.findings
         # Snakemake learns its targets only after it has read the rules.
-        if workflow.is_main_process and cohort["incomplete"] == "refuse" and "check_cohort" not in sys.argv:
+        wanted = cohort["incomplete"] == "refuse" and "check_cohort" not in sys.argv
+        if workflow.is_main_process and (wanted or not subjects):
             found.require()
         tell(found.sentence)
     return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"]), findings
@@ -120,15 +122,31 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+def named_paths():
+    """The paths that commands of jobs hold, but those of the scans, which `find_cohort` looks at."""
+    return {
+        "cohort_dir": config["cohort_dir"],
+        "base.model": config["base"]["model"],
+        "evaluation.inception_weights": config["evaluation"]["inception_weights"],
+        "The folder where snakemake is called": Path.cwd(),
+        "The folder of MosaicMR": CHECKOUT,
+    }
+
+
 SCHEMA = load_schema(CHECKOUT / "config" / "schema.yaml")
 # The sources beside the default. Snakemake passes them to the process of every job, so that all of them agree.
 GIVEN = [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
 
 # A mistake in the input ends here with one sentence, before any job is planned.
 try:
+    for path in workflow.overwrite_configfiles:
+        refuse_repeated_keys(path)
     replace_groups(config, GIVEN, SCHEMA)
+    read_run_name(config, sys.argv)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
+    for key, path in named_paths().items():
+        require_safe(path, key)
     SUBJECTS, FINDINGS = find_cohort()
     LABELS = find_labels()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.

@@ -13,6 +13,7 @@ from mosaicmr.errors import InputError
 from mosaicmr.scans.findings import Finding, refused
 from mosaicmr.sources import brats_files, nnunet_files, table_files
 from mosaicmr.sources.patients import apply_patients, describe_patients, find_doubts
+from mosaicmr.sources.safe_paths import check_path
 from mosaicmr.sources.scans import Entry, Listing, Scan, list_entries, split_ending
 
 EXAMPLES = {
@@ -123,6 +124,11 @@ def _list_scans(folder: str | Path, modalities: Sequence[str], label_scheme: str
     return brats_files.list_brats(folder, modalities, label_scheme, settings.channels)
 
 
+def _unsafe_path(scan: Scan) -> Finding | None:
+    found = map(check_path, [*scan.images.values(), scan.labels])
+    return next((finding for finding in found if finding), None)
+
+
 def _found(listing: Listing, folder: str | Path, modalities: Sequence[str], settings: SourceSettings) -> Found:
     """The subjects of the scans that lack nothing, under pseudonyms, and all findings."""
     scans, findings, pattern = listing.scans, [*listing.findings], listing.pattern
@@ -134,6 +140,9 @@ def _found(listing: Listing, folder: str | Path, modalities: Sequence[str], sett
         findings += find_doubts(scans, folder)
     findings += _shared_files(scans)
     complete = [scan for scan in scans if scan.labels and all(modality in scan.images for modality in modalities)]
+    unsafe = {scan.name: _unsafe_path(scan) for scan in complete}
+    findings += [finding for finding in unsafe.values() if finding]
+    complete = [scan for scan in complete if not unsafe[scan.name]]
     subjects: dict[str, Subject] = {}
     for scan in complete:
         subject = _subject(scan)

@@ -4,6 +4,7 @@ Short enough for continuous integration: `make test-slurm-short` runs it, and ne
 """
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,30 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 def cluster(start_cluster) -> Iterator[SlurmCluster]:
     with start_cluster(accounting=False) as cluster:
         yield cluster
+
+
+HOSTILE = "site $(touch PWNED) `touch PWNED`"
+WORKFLOW = """
+rule copy:
+    input: {0!r}
+    output: "copy.txt"
+    resources: runtime=5, mem_mb=1000
+    shell: "cat {{input:q}} > {{output}}"
+"""
+
+
+def test_a_path_that_is_a_command_is_not_run(cluster: SlurmCluster, tmp_path: Path):
+    # Our own rules refuse such a path at planning, so a workflow of two lines shows what the profile does with it.
+    source = tmp_path / HOSTILE / "scan.txt"
+    source.parent.mkdir()
+    source.write_text("voxels")
+    (tmp_path / "Snakefile").write_text(WORKFLOW.format(f"{HOSTILE}/scan.txt"))
+    Site(cluster, tmp_path).write_profile()
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "copy.txt"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert (tmp_path / "copy.txt").read_text() == "voxels"
+    assert not list(tmp_path.rglob("PWNED"))
 
 
 def test_jobs_end_and_cancelled_ones_run_again(cluster: SlurmCluster, tmp_path: Path):

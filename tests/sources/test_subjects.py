@@ -165,12 +165,6 @@ def test_a_folder_named_like_an_image_gives_the_file_in_it(tmp_path):
         subjects_in(tmp_path, ALL, "brats2021")
 
 
-def test_braces_in_a_path_are_part_of_it(tmp_path):
-    touch(tmp_path / "da{ta}", "BraTS2021_00001", OLD)
-    (subject,) = subjects_in(tmp_path, ALL, "brats2021")
-    assert "da{ta}" in str(subject.labels)
-
-
 def test_all_problems_of_names_are_found_and_the_complete_subjects_too(tmp_path):
     touch(tmp_path, "BraTS2021_00001", OLD)
     touch(tmp_path, "BraTS2021_00002", OLD[1:])

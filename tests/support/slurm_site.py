@@ -37,7 +37,7 @@ class Site:
 
     def start(self, *arguments: str, edits: Mapping[str, str] | None = None) -> subprocess.Popen:
         """Start Snakemake with the shipped profile, edited as SITE and `edits` say, and return at once."""
-        self._write_profile({**SITE, **(edits or {})})
+        self.write_profile(edits)
         command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--snakefile", str(CHECKOUT / "Snakefile")]
         command += [*arguments, "--configfile", str(CHECKOUT / "config" / "tiny.yaml")]
         command += ["--config", "base={model: base}", *self.config]
@@ -78,9 +78,10 @@ class Site:
                 os.killpg(call.pid, signal.SIGKILL)
                 call.wait()
 
-    def _write_profile(self, edits: Mapping[str, str]) -> None:
+    def write_profile(self, edits: Mapping[str, str] | None = None) -> None:
+        """Write the shipped profile into the working directory, edited as SITE and `edits` say."""
         lines = (CHECKOUT / "slurm" / "config.yaml").read_text().splitlines()
-        for before, after in edits.items():
+        for before, after in {**SITE, **(edits or {})}.items():
             assert lines.count(before) == 1, f"slurm/config.yaml has no line '{before}'"
             lines[lines.index(before)] = after
         (self.directory / "slurm").mkdir(exist_ok=True)

@@ -63,6 +63,23 @@ def test_a_folder_without_subjects_is_refused(tmp_path: Path, plan_server: PlanS
     assert "cohort_dir" in refuse_plan(plan_server, tmp_path, tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["site $(touch PWNED)", "da{ta}"])
+def test_a_folder_that_a_shell_or_snakemake_would_interpret_is_refused(
+    name: str, tmp_path: Path, plan_server: PlanServer
+):
+    # As the cohort's folder, and as a folder in it.
+    write_cohort(tmp_path / "cohort" / name, subjects=3)
+    for folder in (tmp_path / "cohort" / name, tmp_path / "cohort"):
+        assert "which a shell or Snakemake would interpret" in refuse_plan(plan_server, tmp_path, folder)
+    assert not list(tmp_path.rglob("PWNED"))
+
+
+def test_a_key_that_stands_twice_is_refused_by_its_lines(tmp_path: Path, plan_server: PlanServer):
+    (tmp_path / "twice.yaml").write_text("experts: {rank: 4}\nseed: 2\nexperts: {steps: 9}\n")
+    words = arguments_for(CHECKOUT, tmp_path, "--configfile", str(tmp_path / "twice.yaml"))
+    assert "'experts' twice in one group, in lines 1 and 3" in refusal(plan_server.call(tmp_path, words).stdout)
+
+
 def refuse_plan(plan_server: PlanServer, directory: Path, cohort: Path, *config: str) -> str:
     run = plan_server.plan(directory, "--config", f"cohort_dir={cohort}", *config, configs=["brats"])
     assert run.returncode != 0
