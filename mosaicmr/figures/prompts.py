@@ -14,6 +14,9 @@ from mosaicmr.prompts.looks import SHADES
 
 PANEL = 1.75  # inches
 TEXT = 0.42  # inches below a panel
+WITHOUT_LOOKS = (
+    "No prompt of this run says how bright a class is: that takes three\ntraining slices with at least 20 mm² of it."
+)
 
 
 def shown_modality(tumour_class: TumourClass, modalities: Sequence[str]) -> str:
@@ -33,9 +36,12 @@ def draw_prompts(
 
     images: [K, M, H, W] in [0, 1]; labels: uint8 [H, W] of all of them, whose class is outlined; brain: [H, W]. table:
     columns tumour_class, brightness (asked), row (of images), modality, lower, upper, mean, measured, as
-    `measure_sweep` returns them. Below each panel stand the asked and the measured brightness.
+    `measure_sweep` returns them; empty where no prompt asks for a look, which the figure then says. Below each panel
+    stand the asked and the measured brightness.
     """
     modalities, colours = header.modalities, class_colours([tumour.name for tumour in header.classes])
+    if table.empty:
+        return _say_why(WITHOUT_LOOKS)
     tumours = [tumour for tumour in header.classes if tumour.name in set(table["tumour_class"])]
     window = window_around(brain > 0)
     with house_style():
@@ -55,6 +61,13 @@ def draw_prompts(
                 axes.set_xlabel(_words(word, asked.loc[word]), fontsize=7, color=colour, labelpad=2)
             row[0].set_ylabel(f"{tumour.words}\n{modality}")
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0, hspace=0)
+    return figure
+
+
+def _say_why(words: str) -> Figure:
+    with house_style():
+        figure = new_figure(len(SHADES) * PANEL + 0.3, 0.6)
+        figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=7)
     return figure
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE
 from mosaicmr.prompts.looks import (
     BRIGHTNESS,
@@ -21,20 +20,20 @@ from mosaicmr.prompts.looks import (
 from mosaicmr.prompts.templates import facts_of, write_prompt
 from mosaicmr.synthesis.inputs import Layouts
 
+ASKED = ["tumour_class", BRIGHTNESS, "prompt"]
+MEASURED = [*ASKED, "row", "modality", "lower", "upper", "mean", "measured"]
 
-def choose_layout(table: pd.DataFrame, header: SliceHeader) -> int:
+
+def choose_layout(table: pd.DataFrame, header: SliceHeader) -> int | None:
     """The position of the layout whose prompt asks for the looks of the most tumour classes.
 
     Among several, the layout with the largest smallest class; among equals, the first. table: of layouts, all
-    batches; header: theirs. Raises InputError if no prompt asks for a look.
+    batches; header: theirs. Returns None if no prompt asks for a look: a look needs three training slices with at least
+    20 mm² of the class.
     """
     places = [_asked_area(row, header) for row in table.to_dict("records")]
-    if not any(classes for classes, _ in places):
-        raise InputError(
-            "No layout has a tumour class of at least 20 mm² whose look the prompts of at least three training slices "
-            "describe (expected one): lower cohort.min_tumour_area or raise layouts.slices."
-        )
-    return max(range(len(places)), key=places.__getitem__)
+    best = max(range(len(places)), key=places.__getitem__)
+    return best if places[best][0] else None
 
 
 def _asked_area(row: dict, header: SliceHeader) -> tuple[int, float]:
@@ -66,7 +65,7 @@ def sweep_prompts(row: pd.Series, labels: np.ndarray, brain: np.ndarray, header:
             ]
             prompt = write_prompt(WHOLE, replace(facts, looks=tuple(changed)), header.modalities, header.classes)
             rows.append((tumour.name, word, prompt))
-    return pd.DataFrame(rows, columns=["tumour_class", BRIGHTNESS, "prompt"])
+    return pd.DataFrame(rows, columns=ASKED)
 
 
 def repeat_layout(layouts: Layouts, row: int, prompts: Sequence[str]) -> Layouts:
@@ -103,4 +102,4 @@ def measure_sweep(
                 "measured": SHADES[look.brightness],
             }
             rows.append(asked | {"row": row, "modality": look.modality} | found)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=MEASURED)

@@ -87,3 +87,9 @@ def test_all_text_is_inside_the_picture():
         if text.get_text() and text.get_visible():
             box = text.get_window_extent()
             assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1
+
+
+def test_without_a_look_the_figure_says_why():
+    images, labels, brain, table = a_sweep()
+    figure = draw_prompts(images[:0], labels, brain, table.iloc[:0], HEADER)
+    assert "No prompt of this run says how bright a class is" in figure.texts[0].get_text() and not figure.axes
