@@ -17,8 +17,6 @@ BRAIN_COLOUR = "#D9D9D9"
 OUTLINE_COLOUR = GREEN
 PANEL = 0.95  # inches
 PAIRS = 6
-# A phantom's patients are not real, so a figure of them must not call them so.
-ORIGINS = {"phantom": "Simulated", "brats": "Real"}
 
 
 def spread(total: int, count: int) -> list[int]:
@@ -54,14 +52,16 @@ def draw_grid(real: SliceSet, synthetic: SliceSet, variant: str, source: str) ->
     """Draw a row for each pair: a patient's slice on the left, the synthetic slice made from its labels on the right.
 
     Columns are the modalities and the label map. The tumour's outline is drawn on the first modality alone, so that it
-    hides no texture in the others. source: the configuration's `cohort.source`, `phantom` or `brats`, which decides
-    whether the title of the left half says simulated or real.
+    hides no texture in the others. source: the configuration's `cohort.source`, which decides whether the title
+    of the left half says simulated or real.
     """
+    # A phantom's patients are not real, so a figure of them must not call them so.
+    origin = "Simulated" if source == "phantom" else "Real"
     with house_style():
         columns = len(real.header.modalities) + 1
         figure = new_figure(2 * columns * PANEL + 0.4, len(real) * PANEL + 1.0)
         halves = figure.subfigures(1, 2, wspace=0.03)
-        _draw_half(halves[0], real, f"{ORIGINS[source]}\ntraining patients")
+        _draw_half(halves[0], real, f"{origin}\ntraining patients")
         _draw_half(halves[1], synthetic, f"Synthetic\n{variant.replace('_', ' ')}")
         # Without padding the panels of a row touch, and a narrow figure takes the legend on two lines.
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)

@@ -98,7 +98,7 @@ def test_the_grid_shows_no_identifier(run):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["oedema", "healthy brain", "tumour outline"]
 
 
-@pytest.mark.parametrize(("source", "expected"), [("phantom", "Simulated"), ("brats", "Real")])
+@pytest.mark.parametrize(("source", "expected"), [("phantom", "Simulated"), ("brats", "Real"), ("table", "Real")])
 def test_simulated_patients_are_not_called_real(run, source, expected):
     figure = draw_grid(*choose_pairs(*run), "single", source)
     titles = [half._suptitle.get_text() for half in figure.subfigs]
