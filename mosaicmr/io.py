@@ -59,9 +59,28 @@ def _umask() -> int:
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write named arrays as safetensors, with string metadata in the header."""
+    """Write named arrays as safetensors, with string metadata in the header; the same bytes for the same content."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(path, lambda temporary: save_file(contiguous, temporary, dict(metadata or {})))
+
+    def write(temporary: Path) -> None:
+        save_file(contiguous, temporary, dict(metadata or {}))
+        if metadata and len(metadata) > 1:
+            _sort_metadata(temporary)
+
+    write_atomically(path, write)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put the metadata of a safetensors file in order, which its library writes in another order each time."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) > length:
+            raise ValueError(f"The header of {path} grew from {length} to {len(text)} bytes.")
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 @contextmanager

@@ -1,14 +1,19 @@
 """Experts: one for each domain and one for whole slices, each fine-tuned by a job of its own."""
 
-
 # The checkpoint is no output: Snakemake deletes the outputs of a killed job, and this job goes on from its checkpoint.
 # How often a checkpoint is written changes no weight, so the script reads it from the configuration.
+# The same weights in the names of diffusers, which knows low-rank updates alone.
+LORA = config["experts"]["method"] == "lora"
+LORA_FILES = dict(diffusers=at("experts", "{domain}", "pytorch_lora_weights.safetensors")) if LORA else {}
+
+
 rule finetune_expert:
     """Fine-tune the expert of one domain, or of whole slices."""
     input:
         **TRAINING_SET,
         adapted=adapted_files,
     output:
+        **LORA_FILES,
         weights=at("experts", "{domain}", "adapter_model.safetensors"),
         config=at("experts", "{domain}", "adapter_config.json"),
         facts=at("experts", "{domain}", "expert.json"),

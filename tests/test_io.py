@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mosaicmr.errors import InputError
-from mosaicmr.io import create_arrays, load_arrays, save_arrays
+from mosaicmr.io import create_arrays, load_arrays, load_metadata, save_arrays
 
 ARRAYS = {
     "odd": np.arange(3, dtype=np.uint8),
@@ -67,3 +67,14 @@ def test_a_missing_array_and_a_file_of_another_kind_are_refused(tmp_path):
     (tmp_path / "b.safetensors").write_bytes(b"no safetensors")
     with pytest.raises(InputError, match=r"b\.safetensors is not readable"):
         load_arrays(tmp_path / "b.safetensors")
+
+
+def test_the_same_arrays_and_metadata_are_the_same_bytes(tmp_path):
+    metadata = {name: f'{name} "ä" \n' for name in "abcdefg"}
+    files = []
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        save_arrays(path, {"x": np.arange(3.0), "y": np.ones(2, np.uint8)}, metadata)
+        files.append(path.read_bytes())
+    assert len(set(files)) == 1
+    assert load_metadata(path) == metadata and load_arrays(path)["x"].tolist() == [0, 1, 2]

@@ -14,6 +14,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from torch import nn
 
+from mosaicmr.diffusion.lora_export import FILE, to_diffusers
 from mosaicmr.errors import InputError
 from mosaicmr.io import load_arrays, load_json, save_arrays, save_json
 from mosaicmr.seeds import derive_seed
@@ -47,6 +48,7 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     """Write adapter_model.safetensors and adapter_config.json (as PEFT does), the same bytes for the same weights.
 
+    Beside them, a 'lora' expert has the same weights in pytorch_lora_weights.safetensors, in the names of diffusers.
     base: the name of the U-Net that the expert was trained on (`Base.unet_name`). All weights of a 'full' expert are
     written in float16.
     """
@@ -54,6 +56,8 @@ def save_adapter(model: nn.Module, folder: str | Path, base: str) -> None:
     if isinstance(model, PeftModel):
         state = get_peft_model_state_dict(model)
         config = model.peft_config["default"].to_dict() | {"base_model_name_or_path": base, "inference_mode": True}
+        same, metadata = to_diffusers(model)
+        save_arrays(folder / FILE, {name: _array(value) for name, value in same.items()}, metadata)
     else:
         state = {name: value.half() for name, value in model.state_dict().items()}
         config = {"method": "full", "base_model_name_or_path": base}
