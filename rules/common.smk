@@ -56,9 +56,8 @@ def find_cohort():
         found = find_subjects(config["cohort_dir"], cohort["modalities"], cohort["label_scheme"], settings)
         subjects, findings = found.subjects, found.findings
         # Snakemake learns its targets only after it has read the rules.
-        wanted = cohort["incomplete"] == "refuse" and "check_cohort" not in sys.argv
-        if workflow.is_main_process and (wanted or not subjects):
-            found.require()
+        if workflow.is_main_process and "check_cohort" not in sys.argv:
+            found.require(skip=cohort["incomplete"] == "skip")
         tell(found.sentence)
     return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"]), findings
 

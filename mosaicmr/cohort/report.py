@@ -12,7 +12,16 @@ from mosaicmr.cohort.check import as_row, tabulate_findings
 from mosaicmr.cohort.label_advice import explain_labels
 from mosaicmr.cohort.subject import Subject
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import ACCEPTED, DOUBTFUL, INCOMPLETE, REFUSED, Finding, find_duplicates, find_empty_masks
+from mosaicmr.scans.findings import (
+    ACCEPTED,
+    DOUBTFUL,
+    INCOMPLETE,
+    REFUSED,
+    UNDECIDED,
+    Finding,
+    find_duplicates,
+    find_empty_masks,
+)
 
 PRINTED = 20  # findings; the table has all of them
 REFUSE, SKIP = "refuse", "skip"  # cohort.incomplete
@@ -52,7 +61,7 @@ def tabulate_verdicts(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFram
 
     A scan that lacks a file is no subject; it has a row with the verdict INCOMPLETE and no pseudonym.
     """
-    lacking = findings[(findings["subject"] == "") & (findings["severity"] == REFUSED)]
+    lacking = findings[(findings["subject"] == "") & (findings["severity"] != DOUBTFUL)]
     incomplete = pd.DataFrame({"subject": "", "verdict": [INCOMPLETE] * lacking["file"].nunique()}, dtype="str")
     return pd.concat([rows[["subject", "verdict"]], incomplete], ignore_index=True)
 
@@ -87,7 +96,7 @@ def describe_cohort(rows: pd.DataFrame, findings: pd.DataFrame, table: str) -> l
         f"{len(rows)} scans of {rows['patient'].nunique()} patients: {count[ACCEPTED]} accepted, {count[DOUBTFUL]} "
         f"doubtful, {count[REFUSED]} refused; {len(findings)} findings, all in {table}."
     ]
-    worst_first = findings.sort_values("severity", key=lambda column: column != REFUSED, kind="stable")
+    worst_first = findings.sort_values("severity", key=lambda column: column == DOUBTFUL, kind="stable")
     for row in worst_first.head(PRINTED).itertuples():
         lines.append(f"{row.severity}: {row.file} {row.reason}: {row.remedy}.")
     if len(findings) > PRINTED:
@@ -101,8 +110,9 @@ def require_complete(findings: pd.DataFrame, incomplete: str, table: str) -> Non
 
     incomplete: REFUSE or SKIP. findings: of `judge_cohort`; table: the file that has them.
     """
-    refused = findings[findings["severity"] == REFUSED]
-    if incomplete == SKIP or refused.empty:
+    ends = [UNDECIDED] if incomplete == SKIP else [UNDECIDED, REFUSED]
+    refused = findings[findings["severity"].isin(ends)]
+    if refused.empty:
         return
     first = refused.iloc[0]
     more = len(refused) - 1

@@ -9,15 +9,18 @@ import pandas as pd
 
 from mosaicmr.errors import InputError
 
-Severity = Literal["refused", "doubtful"]
+Severity = Literal["undecided", "refused", "doubtful"]
 # What becomes of a scan, by the worst of its findings; one that lacks a file is no subject, and so incomplete.
 VERDICTS = ACCEPTED, DOUBTFUL, REFUSED = "accepted", "doubtful", "refused"
 INCOMPLETE = "incomplete"
+UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
 class Finding:
     """A fault of a file. With `refused` its subject cannot be used; with `doubtful` it can, and somebody should look.
+
+    With `undecided` the cohort cannot be used, not even without the file, until its owner says what is meant.
 
     reason: a predicate with the value found ("has the shape ..."); remedy: an order to the user, without a full stop.
     """
@@ -61,6 +64,11 @@ def refusal(file: str | Path, reason: str, remedy: str) -> RefusedFile:
 def refused(file: str | Path, reason: str, remedy: str) -> Finding:
     """A finding that refuses a file."""
     return Finding(Path(file), "refused", reason, remedy)
+
+
+def undecided(file: str | Path, reason: str, remedy: str) -> Finding:
+    """A finding that only the owner of the cohort can settle."""
+    return Finding(Path(file), "undecided", reason, remedy)
 
 
 def doubtful(file: str | Path, reason: str, remedy: str) -> Finding:

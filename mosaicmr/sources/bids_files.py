@@ -13,7 +13,7 @@ from pathlib import Path
 from ancpbids.utils import parse_bids_name
 
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, undecided
 from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, list_entries, split_ending
 
 EXAMPLE = "sub-01/anat/sub-01_FLAIR.nii.gz and derivatives/NAME/sub-01/anat/sub-01_label-lesion_mask.nii.gz"
@@ -173,7 +173,7 @@ def _too_many(folder: str | Path, what: str, paths: Sequence[str]) -> Finding:
     reason = f"and {', '.join(paths[1:])} all fit {'the segmentation' if what == LABELS else f'the modality {what}'}"
     keys = {LABELS: "a pattern in cohort.masks, such as derivatives/NAME/sub-{subject}/**/*_mask.nii.gz"}
     own = f"the end of the wanted name under cohort.channels, such as {{{what}: acq-mprage_{SUFFIXES.get(what, '')}}}"
-    return refused(Path(folder, paths[0]), reason, f"choose by {keys.get(what, own)}")
+    return undecided(Path(folder, paths[0]), reason, f"choose by {keys.get(what, own)}")
 
 
 def _expected(key: tuple[str, str], what: str, channels: Mapping[str, str], masks: str | None) -> str:

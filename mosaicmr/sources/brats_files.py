@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mosaicmr.cohort.labels import LABEL_SCHEMES
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, refused, undecided
 from mosaicmr.sources.scans import (
     LABELS,
     Entry,
@@ -183,7 +183,7 @@ def _check_scheme(groups: Sequence[_Group], label_scheme: str) -> Iterator[Findi
             "look which labels the segmentations hold (4 is enhancing tumour in brats2021 and a resection cavity in "
             "brats2024-gli) and choose the scheme that they follow, or list them in cohort.classes as custom"
         )
-        yield refused(others[0].place, reason, remedy)
+        yield undecided(others[0].place, reason, remedy)
         return
     tasks = TASKS.get(label_scheme)
     others = [group for group in groups if tasks and group.name.split("-")[1].upper() not in tasks]
@@ -193,7 +193,7 @@ def _check_scheme(groups: Sequence[_Group], label_scheme: str) -> Iterator[Findi
             f"describe (expected subjects of {', '.join(tasks)})"
         )
         remedy = "keep it in a folder of its own, or list its labels in cohort.classes as custom"
-        yield refused(others[0].place, reason, remedy)
+        yield undecided(others[0].place, reason, remedy)
 
 
 def _and_more(groups: Sequence[_Group]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mosaicmr.cohort.labels import LABEL_SCHEMES
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, undecided
 from mosaicmr.sources.scans import (
     ENDINGS,
     LABELS,
@@ -241,7 +241,7 @@ def _check_scheme(folder: Path, label_scheme: str) -> Iterator[Finding]:
             meaning = f"reads as {read.words}" if read else "does not have"
             reason = f"calls the label {value} '{each['words']}', which cohort.label_scheme '{label_scheme}' {meaning}"
             remedy = f"set cohort.label_scheme to {DATASET}, or to custom with cohort.classes"
-            yield refused(folder / "dataset.json", reason, remedy)
+            yield undecided(folder / "dataset.json", reason, remedy)
             return
 
 

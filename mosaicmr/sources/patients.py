@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, refused, undecided
 from mosaicmr.sources.scans import Scan
 
 # Names that differ only in their end may be scans of one patient. Where the ends look like no sessions, and there are
@@ -140,4 +140,4 @@ def _ask(folder: str | Path, verb: str, patients: Mapping[str, str]) -> Finding:
     reason = f"{verb} names such as {' and '.join(shown)}, which may be scans of one patient or of several"
     lines = ", ".join(f"'{line}'" for line in ("scan,patient", *(f"{name},{patients[name]}" for name in shown)))
     remedy = f"say which in a CSV file with a line for every scan, such as {lines}, and name it in cohort.patients"
-    return refused(folder, reason, remedy)
+    return undecided(folder, reason, remedy)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, refused, undecided
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 # Beside hidden files: folders that an unpacked archive of a Mac or a Synology disk leaves behind.
@@ -139,4 +139,4 @@ def lacking(scan: Scan, modalities: Iterable[str], example: Callable[[str], str]
 
 def same_image(first: str, second: str) -> Finding:
     """The finding on two files for the same image of the same scan."""
-    return refused(first, f"and {second} claim to be the same image", "keep one of them")
+    return undecided(first, f"and {second} claim to be the same image", "keep one of them")

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from mosaicmr.cohort.subject import Subject, pseudonym
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, undecided
 from mosaicmr.sources import brats_files, nnunet_files, table_files
 from mosaicmr.sources.patients import apply_patients, describe_patients, find_doubts
 from mosaicmr.sources.safe_paths import check_path
@@ -57,9 +57,13 @@ class Found:
     patients: dict[str, str]
     sentence: str
 
-    def require(self) -> list[Subject]:
-        """The subjects; raises InputError on the first finding that refuses something."""
-        found = [finding for finding in self.findings if finding.severity == "refused"]
+    def require(self, skip: bool = False) -> list[Subject]:
+        """The subjects; raises InputError on the first finding that refuses something.
+
+        skip: go on without scans that are refused. What is undecided, or leaves no scan, ends the run even so.
+        """
+        ends = {"undecided"} if skip and self.subjects else {"undecided", "refused"}
+        found = [finding for finding in self.findings if finding.severity in ends]
         if not found:
             return self.subjects
         more = f" (and {len(found) - 1} more: run the target check_cohort)" if len(found) > 1 else ""
@@ -148,7 +152,7 @@ def _found(listing: Listing, folder: str | Path, modalities: Sequence[str], sett
         subject = _subject(scan)
         if subjects.setdefault(subject.subject, subject) is not subject:
             reason = f"and {subjects[subject.subject].labels} are of scans whose names give the same pseudonym"
-            findings.append(refused(subject.labels, reason, "rename one of the scans"))
+            findings.append(undecided(subject.labels, reason, "rename one of the scans"))
     return Found(
         sorted(subjects.values(), key=lambda subject: subject.subject),
         findings,
@@ -176,13 +180,13 @@ def _shared_files(scans: Sequence[Scan]) -> list[Finding]:
         for file in {*scan.images.values(), *([scan.labels] if scan.labels else [])}:
             if owners.setdefault(file, scan.name) != scan.name:
                 reason = f"belongs to the scans {owners[file]} and {scan.name}"
-                findings.append(refused(file, reason, "give each scan its own files"))
+                findings.append(undecided(file, reason, "give each scan its own files"))
         if scan.labels in scan.images.values():
             reason = f"is an image and the segmentation of {scan.name} at once"
-            findings.append(refused(scan.labels, reason, "name another file for one of them"))
+            findings.append(undecided(scan.labels, reason, "name another file for one of them"))
         if not scan.channels and len(set(scan.images.values())) < len(scan.images):
             reason = f"has one file for several modalities of {scan.name}"
-            findings.append(refused(scan.place, reason, "name a file for each modality"))
+            findings.append(undecided(scan.place, reason, "name a file for each modality"))
     return findings
 
 

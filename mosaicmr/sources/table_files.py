@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mosaicmr.errors import InputError
-from mosaicmr.scans.findings import Finding, refused
+from mosaicmr.scans.findings import Finding, refused, undecided
 from mosaicmr.sources.patients import read_table
 from mosaicmr.sources.scans import LABELS, Listing, Scan, lacking, modality_of
 
@@ -37,7 +37,7 @@ def list_table(folder: str | Path, table: str, modalities: Sequence[str], channe
             continue
         if name.casefold() in scans:
             reason = f"has two rows of the scan '{name}'"
-            findings.append(refused(path, reason, "give each scan a name of its own"))
+            findings.append(undecided(path, reason, "give each scan a name of its own"))
             continue
         files = {
             what: os.path.join(path.parent, row[columns[what]]) for what in (*modalities, LABELS) if row[columns[what]]

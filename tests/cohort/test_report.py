@@ -74,6 +74,8 @@ def test_the_run_ends_with_one_sentence_or_goes_on_as_the_configuration_says(coh
         require_complete(findings, "refuse", "findings.csv")
     require_complete(findings, "skip", "findings.csv")
     require_complete(findings[findings["severity"] != REFUSED], "refuse", "findings.csv")
+    with pytest.raises(InputError, match="^1 scan cannot be used"):
+        require_complete(findings.tail(1).assign(severity="undecided"), "skip", "findings.csv")
 
 
 def test_scans_without_a_file_are_counted_and_end_the_run_too(cohort):

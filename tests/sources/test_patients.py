@@ -36,7 +36,7 @@ def numbered(pattern, count):
 )
 def test_names_that_may_be_scans_of_one_patient_are_asked_about(names):
     (finding,) = find_doubts(scans(*names), "/data")
-    assert finding.severity == "refused"
+    assert finding.severity == "undecided"
     assert "may be scans of one patient" in finding.reason
     assert "'scan,patient'" in finding.remedy and "cohort.patients" in finding.remedy
     assert f"'{names[0]}," in finding.remedy

@@ -173,12 +173,31 @@ def test_all_problems_of_names_are_found_and_the_complete_subjects_too(tmp_path)
     found = find_subjects(tmp_path, ALL, "brats2021")
     assert len(found.subjects) == 1
     sentences = sorted(finding.sentence for finding in found.findings)
-    assert len(sentences) == 3 and all(finding.severity == "refused" for finding in found.findings)
+    assert len(sentences) == 3
+    assert sorted(finding.severity for finding in found.findings) == ["refused", "refused", "undecided"]
     assert "claim to be the same image" in sentences[0]
     assert "lacks the modality FLAIR of BraTS2021_00002, the file BraTS2021_00002_flair.nii.gz" in sentences[1]
     assert "lacks the segmentation of BraTS2021_00003, the file BraTS2021_00003_seg.nii.gz" in sentences[2]
     with pytest.raises(InputError, match=r"\(and 2 more: run the target check_cohort\)\.$"):
         found.require()
+    with pytest.raises(InputError, match=r"claim to be the same image: keep one of them\.$"):
+        found.require(skip=True)
+
+
+def test_scans_that_lack_a_file_can_be_skipped_but_not_all_of_them(tmp_path):
+    touch(tmp_path, "BraTS2021_00001", OLD)
+    touch(tmp_path, "BraTS2021_00002", OLD[1:])
+    assert len(find_subjects(tmp_path, ALL, "brats2021").require(skip=True)) == 1
+    (tmp_path / "BraTS2021_00001" / "BraTS2021_00001_t1.nii.gz").unlink()
+    with pytest.raises(InputError, match="lacks the modality"):
+        find_subjects(tmp_path, ALL, "brats2021").require(skip=True)
+
+
+def test_scans_that_may_be_of_one_patient_cannot_be_skipped(tmp_path):
+    for name in ("BraTS2021_00001_1", "BraTS2021_00001_2", "BraTS2021_00003_1"):
+        touch(tmp_path, name, OLD)
+    with pytest.raises(InputError, match="cohort.patients"):
+        find_subjects(tmp_path, ALL, "brats2021").require(skip=True)
 
 
 def test_a_folder_that_cannot_be_read_is_a_finding(tmp_path, monkeypatch):
