@@ -41,5 +41,6 @@ rule all:
         expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPERTS),
         at("summary.json"),
         at("dataset"),
+        [at("dataset_bids")] if config["export"]["bids"] else [],
         FIGURES,
         at("report.html"),

@@ -300,6 +300,9 @@ def _synthesis_problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"The variant 'synthesis.variants.{name}' starts from a source slice: add its strength, up to 1."
         if variant["start"] == "noise" and "strength" in variant:
             yield f"The variant 'synthesis.variants.{name}' starts from noise and so has no strength: remove that key."
+    like = config["export"]["like"]
+    if like is not None and not Path(like).is_file():
+        yield f"The key 'export.like' is '{like}': there is no such file; correct it, or say null."
     exported = config["export"]["variant"]
     if exported not in variants:
         yield f"The key 'export.variant' is '{exported}': expected one of synthesis.variants ({', '.join(variants)})."

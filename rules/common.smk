@@ -126,6 +126,7 @@ def named_paths():
     return {
         "cohort_dir": config["cohort_dir"],
         "base.model": config["base"]["model"],
+        "export.like": config["export"]["like"],
         "evaluation.inception_weights": config["evaluation"]["inception_weights"],
         "The folder where snakemake is called": Path.cwd(),
         "The folder of MosaicMR": CHECKOUT,

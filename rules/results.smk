@@ -1,6 +1,8 @@
 """Results to take away: the data set, figures of slices and features, the table of metrics, one HTML file of all."""
 
 CAPTIONS = sorted(map(os.path.relpath, (CHECKOUT / "docs" / "captions").glob("*.rst")))  # beside the figures
+# The experts that draw the exported variant.
+EXPORTED_EXPERTS = [WHOLE] if config["export"]["variant"] in SINGLE else EXPERTS
 FIGURES = [
     *COHORT_FIGURES,
     at("figures", "partition.png"),
@@ -20,10 +22,14 @@ rule export_dataset:
         **LAYOUTS,
         slices=drawn(config["export"]["variant"]),
         subjects=at("cohort", "subjects.parquet"),
+        real=SLICES["slices"] if config["export"]["real"] else [],
+        real_tables=SLICES["slice_tables"] if config["export"]["real"] else [],
+        like=[config["export"]["like"]] if config["export"]["like"] else [],
     output:
         dataset=directory(at("dataset")),
     params:
         variant=config["export"]["variant"],
+        like=config["export"]["like"],
         slice_spacing=config["cohort"]["slice_spacing"],
     log:
         at("logs", "export_dataset.log"),
@@ -37,6 +43,34 @@ rule export_dataset:
         runtime=growing(60),
     script:
         "../workflow_scripts/export_dataset.py"
+
+
+rule export_bids:
+    """Write the synthetic slices as a BIDS derivative."""
+    input:
+        **LAYOUTS,
+        slices=drawn(config["export"]["variant"]),
+        subjects=at("cohort", "subjects.parquet"),
+        experts=expand(at("experts", "{domain}", "adapter_model.safetensors"), domain=EXPORTED_EXPERTS),
+    output:
+        dataset=directory(at("dataset_bids")),
+    params:
+        variant=config["export"]["variant"],
+        settings=VARIANTS[config["export"]["variant"]],
+        slice_spacing=config["cohort"]["slice_spacing"],
+        seed=config["seed"],
+    log:
+        at("logs", "export_bids.log"),
+    benchmark:
+        at("benchmarks", "export_bids.tsv")
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    script:
+        "../workflow_scripts/export_bids.py"
 
 
 rule figures:

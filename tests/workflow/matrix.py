@@ -64,6 +64,7 @@ KEYS = {
     "cohort={pixel_size: 5}": {"extract_slices"},
     "cohort={min_tumour_area: 120}": {"extract_slices"},
     "cohort={slice_spacing: 12}": {"extract_slices", "export_dataset"},
+    "export={real: true}": {"export_dataset"},
     "cohort={max_slices_per_subject: 2}": {"extract_slices"},
     "cohort={intensity_percentiles: [1, 99]}": {"extract_slices"},
     "cohort={split: {train: 0.6, val: 0.2, test: 0.2}}": {"split_cohort"},
