@@ -13,9 +13,7 @@ IMAGE_SUPPORT = 1.0
 MASK_SUPPORT = 0.5
 LONGEST_BRAIN = 210.0  # mm; the longest brains measure about 195 mm from front to back
 RAISE = "raise one of them"
-STRIP = (
-    f"no brain is longer than {LONGEST_BRAIN:.0f} mm, so set cohort.preparation.skull_strip or correct the voxel size"
-)
+STRIP = f"no brain is longer than {LONGEST_BRAIN:.0f} mm, so strip the skull or correct the voxel size"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def to_diffusers(model: PeftModel) -> tuple[dict[str, torch.Tensor], dict[str, s
 
 
 def _describe(config: Any, state: dict[str, torch.Tensor], ranks: dict[str, int]) -> dict[str, Any]:
-    """What diffusers makes the adapter of; without it, it would scale the ends by the rank of the other layers."""
+    """The settings of the adapter; without them, diffusers would scale the ends by the rank of the other layers."""
     layers = sorted({name.removeprefix(f"{PREFIX}.").rsplit(".lora_", 1)[0] for name in state})
     values = {
         "r": config.r,

@@ -19,7 +19,7 @@ SAME_GRID = 0.1
 SAME_STATEMENT = 0.5
 MOST_SHEAR = 0.5  # degrees between the axes and a right angle
 MOST_TILT = 5.0  # degrees between the axes and the patient's: a head lies less exactly in the scanner
-RESAMPLE = "set cohort.preparation.resample, or resample the scan onto a straight axial grid"
+RESAMPLE = "resample the scan onto a straight axial grid"
 UNUSABLE = "write its orientation again, for example by converting the scan from DICOM again"
 
 
@@ -72,7 +72,7 @@ def compare_grids(
     image: nib.Nifti1Image, path: Path, reference: nib.Nifti1Image, reference_path: Path
 ) -> Iterator[Finding]:
     """Findings about two images of a subject in canonical orientation that do not share a grid."""
-    remedy = "expected all files of a subject on one grid; register them, and set cohort.preparation.resample"
+    remedy = "expected all files of a subject on one grid; register and resample them"
     if image.shape != reference.shape:
         shapes = f"{image.shape} and {reference_path} {reference.shape} (in canonical orientation)"
         yield refused(path, f"has the shape {shapes}", remedy)

@@ -10,7 +10,7 @@ from mosaicmr.scans.brain import Background, find_background, outermost, second_
 from mosaicmr.scans.findings import Finding, doubtful, refused
 from mosaicmr.scans.skull import MOST_BRAIN_VOLUME, RING, head_mask, ring_share
 
-STRIP = "set cohort.preparation.skull_strip, or strip the skull before"
+STRIP = "strip the skull (docs/cohorts.md names tools)"
 SET_BACKGROUND = "set everything outside the brain to one value, for example 0"
 
 VoxelSize = tuple[float, float, float]

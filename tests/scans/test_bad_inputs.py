@@ -286,7 +286,7 @@ for axis, other in ((0, 1), (1, 2), (0, 2)):
             "shear",
             f"{axis}{other} {amount}",
             "T1ce",
-            "sheared.*degrees apart.*cohort.preparation.resample",
+            "sheared.*degrees apart.*resample",
             affine(shear),
         )
 for axis in range(3):
@@ -295,7 +295,7 @@ for axis in range(3):
             "oblique",
             f"{axis} {degrees}",
             "T1ce",
-            rf"oblique.*turned by {abs(degrees)} degrees.*cohort.preparation.resample",
+            rf"oblique.*turned by {abs(degrees)} degrees.*resample",
             affine(turned(axis, degrees)),
         )
 for axis, shift in ((0, 14), (0, -6), (1, 12), (2, 8)):
@@ -355,7 +355,7 @@ for contrast in CONTRASTS:
             "skull",
             f"{contrast} {masked}",
             "T1ce",
-            "shows a head with its skull.*cohort.preparation.skull_strip",
+            "shows a head with its skull.*strip",
             head(contrast, masked=masked),
         )
 for name, data in {

@@ -50,7 +50,8 @@ def check_metric(metric: dict) -> None:
 
 def test_the_summary_keeps_its_contract(tiny_run: TinyRun):
     summary = load_json(tiny_run.results / "summary.json")
-    assert set(summary) == {"run", "patients", "slices", "variants", "floor", "utility", "published"}
+    assert summary["scans"] == {"accepted": 6, "doubtful": 0, "refused": 0, "incomplete": 0}
+    assert set(summary) == {"run", "scans", "patients", "slices", "variants", "floor", "utility", "published"}
     assert summary["run"] == "tiny"
     assert set(summary["patients"]) == {"train", "val", "test"}
     assert sum(summary["patients"].values()) == 6
