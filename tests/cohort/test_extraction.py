@@ -147,7 +147,7 @@ def test_a_brain_larger_than_a_slice_is_refused_with_the_keys_to_change(tmp_path
 
 
 def test_more_than_a_brain_is_answered_by_skull_stripping_and_not_by_larger_slices(tmp_path):
-    with pytest.raises(InputError, match=r"224 mm from front to back.*no brain is longer.*preparation\.skull_strip"):
+    with pytest.raises(InputError, match=r"224 mm from front to back.*no brain is longer.*strip the skull"):
         cut(tmp_path, voxel_size=(2.0, 8.0, 2.0))
 
 
