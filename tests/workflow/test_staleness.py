@@ -43,6 +43,8 @@ WITHOUT_A_ROW = {
     "cohort.label_scheme": "the phantom has one",
     "cohort.classes": "the phantom has its own",
     "base.revision": "of a base model from the hub only",
+    "export.like": "takes a file of the user's",
+    "export.bids": "adds a folder, and makes nothing stale",
 }
 
 
