@@ -44,33 +44,6 @@ def load_schema(path: str | Path) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
-def refuse_repeated_keys(path: str | Path) -> None:
-    """Raise InputError if a key stands twice in one group of a YAML or JSON file, where only the last would count.
-
-    A file that is no YAML is left to those who read it.
-    """
-    try:
-        root = yaml.compose(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        elif isinstance(node, yaml.MappingNode):
-            waiting += [value for _, value in node.value]
-            lines: dict[str, int] = {}
-            for key, _ in node.value:
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    raise InputError(
-                        f"{path} has the key '{key.value}' twice in one group, in lines {lines[key.value]} and {line}: "
-                        "leave one of them."
-                    )
-                lines[key.value] = line
-
-
 def replace_groups(config: dict[str, Any], sources: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> None:
     """Set each group whose keys are the user's own names, in place, to the value in the last source that has it.
 
@@ -117,21 +90,6 @@ def read_texts(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
             if value is None or isinstance(value, bool | int | float):
                 *groups, key = error.absolute_path
                 functools.reduce(operator.getitem, groups, config)[key] = value
-
-
-def read_run_name(config: dict[str, Any], words: Sequence[str] = ()) -> None:
-    """Turn a name of a run that consists of digits, which Snakemake takes for a number, into text, in place.
-
-    words: of the command line. Raises InputError if the number is written otherwise than the name (007, 2024_01).
-    """
-    name = config.get("run")
-    if isinstance(name, int) and not isinstance(name, bool):
-        typed = [word.removeprefix("run=") for word in words if word.startswith("run=")]
-        if typed and typed[-1] != str(name):
-            raise InputError(
-                f"The configuration key 'run' is {typed[-1]}, read as the number {name}: begin it with a letter."
-            )
-        config["run"] = str(name)
 
 
 def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -203,9 +161,7 @@ def _hint(error: ValidationError) -> str:
             return f" (YAML reads it as text: write {Decimal(error.instance):f})"
         return ""
     wants_text = "string" in error.validator_value
-    if wants_text and isinstance(error.instance, int | float):
-        return " (put it in quotes in a file, and begin it with a letter on the command line)"
-    return ""
+    return " (put it in quotes)" if wants_text and isinstance(error.instance, int | float) else ""
 
 
 def _join(*parts: Any) -> str:

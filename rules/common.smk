@@ -14,7 +14,8 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.shards import assign_shards
-from mosaicmr.config import check_config, load_schema, read_run_name, read_texts, refuse_repeated_keys, replace_groups
+from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
+from mosaicmr.config_sources import check_file, check_words, read_names
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
 from mosaicmr.errors import InputError
 from mosaicmr.partition.domains import WHOLE, domain_names
@@ -122,37 +123,42 @@ def one_of(names):
 
 
 def named_paths():
-    """The paths that commands of jobs hold, but those of the scans, which `find_cohort` looks at."""
-    return {
-        "cohort_dir": config["cohort_dir"],
-        "base.model": config["base"]["model"],
-        "export.like": config["export"]["like"],
-        "evaluation.inception_weights": config["evaluation"]["inception_weights"],
-        "The folder where snakemake is called": Path.cwd(),
-        "The folder of MosaicMR": CHECKOUT,
-    }
+    """The paths that commands of jobs hold, each with its key, but those of the scans, which `find_cohort` looks at."""
+    return [
+        ("cohort_dir", config["cohort_dir"]),
+        ("base.model", config["base"]["model"]),
+        ("export.like", config["export"]["like"]),
+        ("evaluation.inception_weights", config["evaluation"]["inception_weights"]),
+        ("The working directory", Path.cwd()),
+        ("The folder of MosaicMR", CHECKOUT),
+        *(("The path of --configfile", path) for path in CONFIG_FILES),
+    ]
 
 
 SCHEMA = load_schema(CHECKOUT / "config" / "schema.yaml")
 # The sources beside the default. Snakemake passes them to the process of every job, so that all of them agree.
-GIVEN = [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
+CONFIG_FILES, WORDS = workflow.overwrite_configfiles, workflow.config_settings.config_args or []
 
 # A mistake in the input ends here with one sentence, before any job is planned.
 try:
-    for path in workflow.overwrite_configfiles:
-        refuse_repeated_keys(path)
-    replace_groups(config, GIVEN, SCHEMA)
-    read_run_name(config, sys.argv)
+    if workflow.is_main_process:
+        for path in [CHECKOUT / "config" / "config.yaml", *CONFIG_FILES]:
+            check_file(path)
+    replace_groups(config, [*map(load_configfile, CONFIG_FILES), workflow.config_settings.config], SCHEMA)
+    read_names(config, WORDS)
     read_texts(config, SCHEMA)
     check_config(config, SCHEMA)
-    for key, path in named_paths().items():
+    for key, path in named_paths():
         require_safe(path, key)
+    check_words(WORDS)
     SUBJECTS, FINDINGS = find_cohort()
     LABELS = find_labels()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
         config["base"]["model"] = os.path.relpath(CHECKOUT / config["base"]["model"])
     require_base(config["base"]["model"])
+    for path in Path(config["base"]["model"]).rglob("*"):
+        require_safe(path, "A file of base.model")
     FETCHED_BASE = snapshot_folder(config["base"])
 except InputError as error:
     sys.exit(str(error))

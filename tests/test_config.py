@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mosaicmr.config import check_config, load_schema, read_run_name, read_texts, refuse_repeated_keys, replace_groups
+from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.errors import InputError
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -267,27 +267,3 @@ def test_a_replaced_group_that_says_too_little_is_refused(source, words, config,
 def test_a_missing_key_is_refused(config, schema):
     del config["experts"]["rank"]
     assert "experts.rank" in refusal(config, schema)
-
-
-def test_a_run_of_digits_is_a_name_and_a_number_in_disguise_is_refused():
-    config = {"run": 20240101}
-    read_run_name(config, ["--config", "run=20240101"])
-    assert config == {"run": "20240101"}
-    for typed, number in (("007", 7), ("2024_01", 202401)):
-        with pytest.raises(InputError, match=f"is {typed}, read as the number {number}: begin it with a letter"):
-            read_run_name({"run": number}, [f"run={typed}"])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["seed: 1\ncohort: {split: 1}\nseed: 2\n", "a:\n  seed: 1\n  seed: 2\n", '{"a": [{"seed": 1, "seed": 1}]}'],
-)
-def test_a_key_that_stands_twice_is_refused_with_its_lines(text, tmp_path):
-    (tmp_path / "my.yaml").write_text(text)
-    with pytest.raises(InputError, match=r"my.yaml has the key 'seed' twice in one group, in lines \d and \d"):
-        refuse_repeated_keys(tmp_path / "my.yaml")
-
-
-def test_the_same_key_in_different_groups_is_no_repetition(tmp_path):
-    (tmp_path / "my.yaml").write_text("a: {seed: 1}\nb: {seed: 1}\nseed: 1\n")
-    refuse_repeated_keys(tmp_path / "my.yaml")

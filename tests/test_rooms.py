@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.workflow import CHECKOUT
 
-GROUND = ("errors", "io", "seeds", "stage", "config", "fingerprint", "device")
+GROUND = ("errors", "io", "seeds", "stage", "config", "config_sources", "fingerprint", "device")
 # In the order of CONTRIBUTING.md.
 ROOMS = (
     "monitoring",

@@ -1,7 +1,8 @@
 """Paths that no shell and no pattern of Snakemake's can take for more than a path.
 
 Executors put paths into commands for a shell, some of them in double quotes, where `$(...)` runs. Snakemake reads
-braces as wildcards. Quoting is theirs, not ours, so such a path is refused before Snakemake sees it.
+braces as wildcards, and writes letters that cannot be printed as their numbers, which no shell turns back. Quoting is
+theirs, not ours, so such a path is refused before Snakemake sees it.
 """
 
 import os
@@ -38,6 +39,9 @@ def _fault(path: str) -> str | None:
     # Not every byte of a file name is text.
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in path):
         return "has a name that is no text in the encoding of this machine"
+    if not path.isprintable():
+        letter = next(letter for letter in path if not letter.isprintable())
+        return f"has U+{ord(letter):04X} in its name, which looks like a space or like nothing"
     return None
 
 

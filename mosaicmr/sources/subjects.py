@@ -83,9 +83,7 @@ def find_subjects(
         raise InputError("cohort_dir is null: name the folder of the cohort, or set cohort.source to 'phantom'.")
     if not Path(folder).is_dir():
         absolute = Path(folder).absolute()
-        where = (
-            "" if Path(folder).is_absolute() else f" (relative to the folder where snakemake was called: {absolute})"
-        )
+        where = "" if Path(folder).is_absolute() else f" (relative to Snakemake's working directory: {absolute})"
         raise InputError(f"cohort_dir '{folder}' is not a folder{where}: name the folder that holds the cohort.")
     listing = _list_scans(folder, modalities, label_scheme, settings)
     if not listing.scans and not listing.findings:

@@ -25,8 +25,26 @@ HOSTILE = [
     "a\nb",
     "a\tb",
     "$HOME",
+    "a\u00a0b",
+    "a\u200bb",
+    "a\u202eb",
+    "a\u2028b",
 ]
-HARMLESS = ["site 2 (old)", "Zürich", "東京", "a,b", "a=b", "a+b@c", "50%", "#1", "a!b", "a~b", "-a", "v1.0_x-y:z"]
+HARMLESS = [
+    "site 2 (old)",
+    "Zürich",
+    "Zu\u0308rich",
+    "東京",
+    "a,b",
+    "a=b",
+    "a+b@c",
+    "50%",
+    "#1",
+    "a!b",
+    "a~b",
+    "-a",
+    "v1.0_x-y:z",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -251,7 +251,7 @@ def test_a_folder_of_another_kind_is_refused_with_what_can_be_read(tmp_path, fil
 
 def test_a_relative_folder_says_relative_to_what(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=f"relative to the folder where snakemake was called: {tmp_path}/data"):
+    with pytest.raises(InputError, match=f"relative to Snakemake's working directory: {tmp_path}/data"):
         subjects_in("data", ALL, "brats2021")
 
 

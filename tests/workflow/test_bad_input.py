@@ -10,6 +10,7 @@ import pytest
 from mosaicmr.io import load_csv
 from tests.support.cohorts import SHAPE, save, write_cohort
 from tests.support.planner import PlanServer
+from tests.support.tiny_models import make_tiny_base
 from tests.support.workflow import CHECKOUT, arguments_for, snakemake
 
 
@@ -78,6 +79,51 @@ def test_a_key_that_stands_twice_is_refused_by_its_lines(tmp_path: Path, plan_se
     (tmp_path / "twice.yaml").write_text("experts: {rank: 4}\nseed: 2\nexperts: {steps: 9}\n")
     words = arguments_for(CHECKOUT, tmp_path, "--configfile", str(tmp_path / "twice.yaml"))
     assert "'experts' twice in one group, in lines 1 and 3" in refusal(plan_server.call(tmp_path, words).stdout)
+
+
+def test_a_value_of_the_command_line_that_a_shell_would_run_is_refused(tmp_path: Path, plan_server: PlanServer):
+    # Jobs get the words of --config as they were typed; a value of no consequence to this cohort is one of them.
+    write_cohort(tmp_path / "cohort", subjects=3)
+    message = refuse_plan(plan_server, tmp_path, tmp_path / "cohort", "cohort={table: 'a$(touch PWNED).csv'}")
+    assert "of --config has '$' in it" in message and "--configfile" in message
+
+
+def test_a_hostile_file_of_the_base_model_is_refused(tmp_path: Path, plan_server: PlanServer):
+    make_tiny_base(tmp_path / "base")
+    (tmp_path / "base" / "x$(touch PWNED).json").write_text("{}")
+    run = plan_server.plan(tmp_path, "--config", "base={model: base}", configs=["tiny"])
+    assert run.returncode != 0
+    assert refusal(run.stdout).startswith("A file of base.model is base/x$(touch PWNED).json, which has '$'")
+
+
+@pytest.mark.parametrize("place", ["configuration", "working directory"])
+def test_a_hostile_path_of_a_call_is_refused(place: str, tmp_path: Path, plan_server: PlanServer):
+    folder = tmp_path / "site $(touch PWNED)"
+    folder.mkdir()
+    (folder / "my.yaml").write_text("seed: 2\n")
+    directory = folder if place == "working directory" else tmp_path
+    words = ["--configfile", str(folder / "my.yaml")] if place == "configuration" else []
+    run = plan_server.call(tmp_path, arguments_for(CHECKOUT, directory, "--dry-run", *words))
+    assert run.returncode != 0
+    assert "which has '$' in its name" in refusal(run.stdout)
+
+
+def test_a_configuration_that_is_a_program_is_refused(tmp_path: Path, plan_server: PlanServer):
+    (tmp_path / "program.yaml").write_text("__use_yte__: true\nseed: ?1 + 1\n")
+    words = arguments_for(CHECKOUT, tmp_path, "--dry-run", "--configfile", str(tmp_path / "program.yaml"))
+    assert "'__use_yte__', by which Snakemake runs Python" in refusal(plan_server.call(tmp_path, words).stdout)
+
+
+@pytest.mark.parametrize("name", ["20240101", "007", "1e5"])
+def test_a_run_and_a_cohort_of_digits_are_names(name: str, tmp_path: Path, plan_server: PlanServer):
+    write_cohort(tmp_path / name, subjects=3)
+    run = plan_server.plan(tmp_path, "--config", f"run={name}", f"cohort_dir={name}", configs=["brats"])
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert f"results/{name}/summary.json" in run.stdout
+
+
+def test_a_relative_cohort_that_is_not_there_is_refused_with_its_whole_path(tmp_path: Path, plan_server: PlanServer):
+    assert f"working directory: {tmp_path / 'lost'})" in refuse_plan(plan_server, tmp_path, Path("lost"))
 
 
 def refuse_plan(plan_server: PlanServer, directory: Path, cohort: Path, *config: str) -> str:
