@@ -20,13 +20,30 @@ SITE = {
     "slurm-init-seconds-before-status-checks: 30": "slurm-init-seconds-before-status-checks: 3",
     "latency-wait: 60": "latency-wait: 5",
 }
+# A folder whose name is a command, and a workflow on a file in it: a job by itself, and two jobs that make a group.
+# Our own rules refuse such a path at planning, so other rules show what the profile does with it.
+HOSTILE = "site $(touch PWNED) `touch PWNED`"
+WORKFLOW = f"""
+rule all:
+    input: "copy.txt", "grouped1.txt", "grouped2.txt"
+
+rule copy:
+    input: "{HOSTILE}/scan.txt"
+    output: "copy.txt"
+    resources: runtime=5, mem_mb=1000
+    shell: "cat {{input:q}} > {{output}}"
+
+use rule copy as copy_in_group with:
+    output: "grouped{{number}}.txt"
+    group: "copies"
+"""
 
 
 @dataclass
 class Site:
     """Calls of `snakemake --profile slurm` in `directory`, on config/tiny.yaml with more of --config in `config`."""
 
-    cluster: SlurmCluster
+    cluster: SlurmCluster | None
     directory: Path
     config: Sequence[str] = ()
     calls: list[subprocess.Popen] = field(default_factory=list)
@@ -77,6 +94,18 @@ class Site:
             if call.poll() is None:
                 os.killpg(call.pid, signal.SIGKILL)
                 call.wait()
+
+    def copy_hostile(self, edits: Mapping[str, str] | None = None) -> subprocess.CompletedProcess:
+        """Run WORKFLOW with the shipped profile, edited as for `start`, and capture what Snakemake prints."""
+        source = self.directory / HOSTILE / "scan.txt"
+        source.parent.mkdir()
+        source.write_text("voxels")
+        (self.directory / "Snakefile").write_text(WORKFLOW)
+        self.write_profile(edits)
+        command = ["timeout", "-s", "KILL", "300", sys.executable, "-m", "snakemake", "--profile", "slurm"]
+        command += ["--group-components", "copies=2"]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.run(command, cwd=self.directory, text=True, check=False, **streams)
 
     def write_profile(self, edits: Mapping[str, str] | None = None) -> None:
         """Write the shipped profile into the working directory, edited as SITE and `edits` say."""

@@ -1,5 +1,6 @@
 """Every shipped configuration plans its jobs, quickly, and without loading what only the jobs need."""
 
+import base64
 import json
 import re
 import subprocess
@@ -49,6 +50,19 @@ def test_a_configuration_that_names_variants_plans_those_and_no_others(tmp_path:
     assert grids(plan_server, tmp_path, *files) == {"c", "a"}
     words = [f"{group}={json.dumps(value)}" for group, value in variants("d").items()]
     assert grids(plan_server, tmp_path, "--config", *words, *files) == {"d"}
+
+
+def test_an_output_that_a_kill_cut_off_is_made_again(tmp_path: Path, plan_server: PlanServer):
+    output = "results/demo/phantom/BraTS2021_P0001/BraTS2021_P0001_seg.nii.gz"
+    (tmp_path / output).parent.mkdir(parents=True)
+    (tmp_path / output).touch()
+    # Snakemake's mark on an output whose job has begun and not ended.
+    mark = tmp_path / ".snakemake" / "incomplete" / base64.urlsafe_b64encode(output.encode()).decode()
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}")
+    refused = plan_server.plan(tmp_path, output, "--workflow-profile", "none")
+    assert refused.returncode != 0 and "--rerun-incomplete" in refused.stdout
+    assert planned(plan_server.plan(tmp_path, output)) == {"build_phantom": 1}
 
 
 def variants(*names: str) -> dict:

@@ -1,5 +1,6 @@
 """The SLURM profile and the resources of the rules, as far as they can be judged without a SLURM."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from tests.support.planner import PlanServer
+from tests.support.slurm_site import HOSTILE, Site
 from tests.support.workflow import CHECKOUT
 
 PROFILE = yaml.safe_load((CHECKOUT / "slurm" / "config.yaml").read_text())
@@ -87,3 +89,17 @@ def test_groups_hold_rules_that_exist_and_use_no_gpu():
 
 def test_what_talks_to_the_internet_or_to_snakemakes_records_runs_where_snakemake_runs():
     assert {name for name, text in RULES.items() if "localrule: True" in text} == {"fetch_base", "write_report"}
+
+
+def test_no_path_stands_in_the_command_line_that_submits_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # An sbatch that keeps its arguments and the script, and takes no job.
+    (tmp_path / "bin").mkdir()
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/words\ncat >> {tmp_path}/script\nexit 1\n')
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(sbatch.parent), prepend=os.pathsep)
+    run = Site(None, tmp_path).copy_hostile({"retries: 3": "retries: 0"})
+    assert run.returncode != 0
+    assert "PWNED" not in (tmp_path / "words").read_text()
+    assert HOSTILE in (tmp_path / "script").read_text()
+    assert not list(tmp_path.rglob("PWNED"))
