@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import operator
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -36,7 +37,15 @@ _CHECKER = Draft202012Validator.TYPE_CHECKER.redefine_many(
     }
 )
 SOURCES = ("brats", "nnunet", "bids", "table")  # of cohorts with a folder
-_Validator = validators.extend(Draft202012Validator, type_checker=_CHECKER)
+
+
+def _check_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+    # Python's $ matches before a line break at the end, too; no pattern of ours means to allow one.
+    if isinstance(instance, str) and ("\n" in instance or not re.search(pattern, instance)):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = validators.extend(Draft202012Validator, {"pattern": _check_pattern}, type_checker=_CHECKER)
 
 
 def load_schema(path: str | Path) -> dict[str, Any]:

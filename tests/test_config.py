@@ -108,6 +108,7 @@ def test_no_group_lets_unknown_keys_pass_and_each_key_has_a_default(schema):
         ("cohort.modalities", [], ["cohort.modalities", "one or more"]),
         ("run", "../elsewhere", ["run", "letters"]),
         ("run", "..", ["run", "letters"]),
+        ("run", "demo\n", ["run", "letters"]),
         ("run", 2021, ["run", "quotes"]),
         ("synthesis.variants.floor", {"scheme": "single", "start": "noise"}, ["synthesis.variants.floor", "taken"]),
         (
