@@ -12,9 +12,10 @@ import SimpleITK
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.errors import InputError
-from mosaicmr.synthesis.export import ExportFormat, export_dataset
+from mosaicmr.synthesis.export import export_dataset
 from mosaicmr.synthesis.export_bids import SUFFIXES, export_bids
-from mosaicmr.synthesis.export_cases import cases_of, group_cases, split_folds, to_nifti
+from mosaicmr.synthesis.export_cases import cases_of, group_cases, split_folds, to_nifti, training_slices_of
+from mosaicmr.synthesis.export_format import ExportFormat
 
 HEADER = SliceHeader(("FLAIR", "T2"), 1.5, LabelScheme.named("brats2021").classes)
 PATIENTS = ["P1", "P2", "P2", "P3"]
@@ -185,7 +186,14 @@ def test_channels_and_labels_follow_an_existing_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"labels": {}}, "no channel_names"),
+        ({"labels": {}}, "lacks channel_names"),
+        ([], "lacks channel_names"),
+        ({"channel_names": ["FLAIR"], "labels": {"background": 0}}, "lacks channel_names"),
+        ({"channel_names": {"first": "FLAIR"}, "labels": {"background": 0}}, "lacks channel_names"),
+        (
+            {"channel_names": {"0": "FLAIR", "1": "flair"}, "labels": {"background": 0}},
+            "two channels of FLAIR, the second as 'flair'",
+        ),
         ({"channel_names": {"0": "CT"}, "labels": {"background": 0}}, "channel 'CT'.*FLAIR, T2"),
         ({"channel_names": {"0": "T2"}, "labels": {"background": 0, "oedema": 1}}, "labels oedema, but not 'necrosis'"),
     ],
@@ -194,6 +202,32 @@ def test_a_data_set_that_does_not_fit_is_refused(content, words, tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=words):
         ExportFormat.like(tmp_path / "dataset.json", HEADER, HEADER.classes)
+
+
+def test_real_slices_are_of_training_patients_only():
+    shard = batch(0, 3)
+    shard = replace(shard, table=shard.table.assign(subject=["S1", "S2", "S3"]))
+    subjects = pd.DataFrame({"subject": ["S3", "S2", "S1"], "split": ["train", "test", "val"]})
+    kept = training_slices_of(shard, subjects)
+    assert kept.table["subject"].tolist() == ["S3"]
+    np.testing.assert_array_equal(kept.images, shard.images[2:])
+
+
+def test_the_readme_says_how_many_folds_there_are_and_whose_tumours_they_part(dataset, tmp_path):
+    readme = (dataset / "README.md").read_text()
+    assert "2 folds, 0 to 1" in readme and "nnUNetv2_train 123 2d 0" in readme and "patients:" not in readme
+    chained = replace(batch(0, 2), table=batch(0, 2).table.assign(donor_patient=["P2", None]))
+    export(tmp_path / "chained", [chained])
+    assert "layouts.transplant" in (tmp_path / "chained" / "README.md").read_text()
+    assert "layouts.transplant" not in readme
+    export(tmp_path / "single", [batch(1, 2)])
+    assert not (tmp_path / "single" / "splits_final.json").exists()
+    assert "nnUNetv2_train 123 2d all" in (tmp_path / "single" / "README.md").read_text()
+
+
+def test_the_first_fold_trains_on_most_cases():
+    folds = split_folds(["a", "b", "c", "d"], ["g1", "g1", "g1", "g2"])
+    assert folds == [{"train": ["a", "b", "c"], "val": ["d"]}, {"train": ["d"], "val": ["a", "b", "c"]}]
 
 
 @pytest.mark.parametrize("slice_spacing", [6.0, 1.5, 0.5])
