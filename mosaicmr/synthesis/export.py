@@ -91,7 +91,7 @@ def _describe(provenance: pd.DataFrame, form: ExportFormat) -> dict:
         "numTraining": len(provenance),
         "file_ending": FILE_ENDING,
         "name": "MosaicMR",
-        "description": f"Synthetic axial brain MR slices with tumour labels, drawn by diffusion models.{of_patients}",
+        "description": f"Synthetic axial brain MR slices with label maps, drawn by diffusion models.{of_patients}",
     }
 
 

@@ -75,7 +75,13 @@ def _write_case(
     subject = f"sub-{case.name.replace('_', '')}"
     place = folder / subject / "anat"
     place.mkdir(parents=True)
-    sidecar = {"synthetic": True, "prompt": case.prompt, "SkullStripped": True, **facts}
+    sidecar = {
+        "Description": DESCRIPTIONS[True],
+        "synthetic": True,
+        "prompt": case.prompt,
+        "SkullStripped": True,
+        **facts,
+    }
     sizes = (header.pixel_size, slice_spacing, DESCRIPTIONS[True])
     for modality, image in zip(header.modalities, case.images, strict=True):
         path = place / f"{subject}_{SUFFIXES[modality]}"
