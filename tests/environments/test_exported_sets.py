@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,13 @@ def test_nnunet_verifies_plans_and_trains_as_the_readme_says(slice_spacing: floa
 
 def test_the_bids_validator_finds_no_error(tmp_path: Path):
     programs = make_environment(tmp_path / "venv", "bids_validator.txt")
-    cases = cases_of([drawn_slices(3)], [], ["group_001"] * 3)
+    # Each modality has a name of its own in BIDS.
+    header = replace(HEADER, modalities=("FLAIR", "T1", "T1ce", "T2"))
+    drawn = drawn_slices(3)
+    drawn = SliceSet(header, drawn.table, {"images": np.repeat(drawn.images, 2, axis=1), "labels": drawn.labels})
+    cases = cases_of([drawn], [], ["group_001"] * 3)
     facts = {"variant": "single", "seed": 1, "experts": {"whole": "00ff"}}
-    export_bids(tmp_path / "bids", cases, HEADER, HEADER.classes, facts, 6.0)
+    export_bids(tmp_path / "bids", cases, header, header.classes, facts, 6.0)
     assert errors(programs, tmp_path / "bids") == []
     # The validator did look: it misses what is taken away.
     (tmp_path / "bids" / "dataset_description.json").unlink()
