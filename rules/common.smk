@@ -14,6 +14,7 @@ shell.prefix('set -euo pipefail; export PYTHONPATH="$MOSAICMR_CHECKOUT${{PYTHONP
 
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.shards import assign_shards
+from mosaicmr.cohort.slice_set import SliceHeader
 from mosaicmr.config import check_config, load_schema, read_texts, replace_groups
 from mosaicmr.config_sources import check_file, check_words, read_names
 from mosaicmr.diffusion.base_kind import ORIGIN, require_base, snapshot_folder
@@ -22,6 +23,7 @@ from mosaicmr.partition.domains import WHOLE, domain_names
 from mosaicmr.sources.safe_paths import require_safe
 from mosaicmr.sources.nnunet_files import DATASET, read_labels
 from mosaicmr.sources.subjects import SourceSettings, find_subjects, phantom_patients, phantom_subjects
+from mosaicmr.synthesis.export_format import ExportFormat
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger as snakemake_logger
 
@@ -61,6 +63,14 @@ def find_cohort():
             found.require(skip=cohort["incomplete"] == "skip")
         tell(found.sentence)
     return assign_shards(subjects, cohort["subjects_per_shard"], cohort["max_shards"]), findings
+
+
+def check_names():
+    """Refuse an `export.like` that is no dataset.json or has other channels now, rather than after the trainings."""
+    if config["export"]["like"]:
+        header = SliceHeader(config["cohort"]["modalities"], config["cohort"]["pixel_size"], LABELS.classes)
+        # Labels wait for the scans, because a class that occurs in none is not exported.
+        ExportFormat.like(config["export"]["like"], header, [])
 
 
 def shard_files(wildcards):
@@ -153,6 +163,7 @@ try:
     check_words(WORDS)
     SUBJECTS, FINDINGS = find_cohort()
     LABELS = find_labels()
+    check_names()
     # A base model in the checkout is found from any working directory; relative, so that a checkout may move.
     if not Path(config["base"]["model"]).exists() and (CHECKOUT / config["base"]["model"]).exists():
         config["base"]["model"] = os.path.relpath(CHECKOUT / config["base"]["model"])

@@ -2,16 +2,13 @@
 
 import logging
 
-import numpy as np
-import pandas as pd
-
 from mosaicmr.cohort.labels import occurring_classes
-from mosaicmr.cohort.selection import TRAINING, in_splits, splits_of
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.io import load_table
 from mosaicmr.stage import stage
-from mosaicmr.synthesis.export import ExportFormat, export_dataset
-from mosaicmr.synthesis.export_cases import cases_of, group_cases
+from mosaicmr.synthesis.export import export_dataset
+from mosaicmr.synthesis.export_cases import cases_of, group_cases, training_slices_of
+from mosaicmr.synthesis.export_format import ExportFormat
 
 logger = logging.getLogger("mosaicmr.export_dataset")
 
@@ -20,10 +17,10 @@ def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
     batches, subjects = SliceSet.open_all(files.layouts, files.slices), load_table(files.subjects)
     header = batches[0].header
-    real = [of_training_patients(shard, subjects) for shard in SliceSet.open_all(files.real)]
+    real = [training_slices_of(shard, subjects) for shard in SliceSet.open_all(files.real)]
     classes = occurring_classes(header.classes, subjects)
-    plain = params.like is None
-    form = ExportFormat.plain(header, classes) if plain else ExportFormat.like(params.like, header, classes)
+    names = (header, classes)
+    form = ExportFormat.like(params.like, *names) if params.like else ExportFormat.plain(*names)
     groups, strict = group_cases(batches, real)
     if not strict:
         logger.warning(
@@ -32,12 +29,6 @@ def main(snakemake) -> None:
     cases = cases_of(batches, real, groups)
     facts = {"variant": params.variant}
     export_dataset(snakemake.output.dataset, cases, header, form, facts, params.slice_spacing, strict)
-
-
-def of_training_patients(shard: SliceSet, subjects: pd.DataFrame) -> SliceSet:
-    """The slices of a shard that training may see."""
-    split = splits_of(shard.table, subjects)
-    return shard.keep(np.asarray(in_splits(split.to_frame("split"), TRAINING)))
 
 
 if "snakemake" in globals():

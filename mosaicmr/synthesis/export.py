@@ -3,78 +3,24 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Self
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from mosaicmr.cohort.labels import TumourClass
 from mosaicmr.cohort.slice_set import SliceHeader
-from mosaicmr.errors import InputError
-from mosaicmr.io import load_json, save_json
-from mosaicmr.sources.scans import modality_of
+from mosaicmr.io import save_json
 from mosaicmr.synthesis.export_cases import DESCRIPTIONS, Case, split_folds, to_nifti
+from mosaicmr.synthesis.export_format import ExportFormat
 
 FILE_ENDING = ".nii.gz"
 DONORS = (
-    "Tumours given from patient to patient connect all slices, so a patient counts by the head alone: a tumour of a\n"
-    "patient of `val` can be in another head of `train`. Set `layouts.transplant` to 0 to part them.\n"
+    "Tumours given from patient to patient connect all cases, so a case is of the patient of its head alone: a tumour\n"
+    "of a patient in `val` can be in a head in `train`. Only a run with `layouts.transplant` 0 parts them.\n"
 )
 PROVENANCE = ["case", "synthetic", "group", "slice", "prompt"]  # nothing about a patient, not even a source slice
-
-
-@dataclass(frozen=True)
-class ExportFormat:
-    """How a set names and orders its channels and labels.
-
-    channels: name of each channel and the modality it holds, in order. labels: name and value of each label but the
-    background, by rising value. values: the value of each of our classes, by its own value.
-    """
-
-    channels: tuple[tuple[str, str], ...]
-    labels: tuple[tuple[str, int], ...]
-    values: dict[int, int]
-
-    @classmethod
-    def plain(cls, header: SliceHeader, classes: Sequence[TumourClass]) -> Self:
-        """Our own names; labels from 1 on without gaps, as nnU-Net wants them."""
-        ranked = {one.name: (one.value, rank) for rank, one in enumerate(classes, start=1)}
-        labels = tuple((name, rank) for name, (_, rank) in ranked.items())
-        return cls(tuple((name, name) for name in header.modalities), labels, dict(ranked.values()))
-
-    @classmethod
-    def like(cls, path: str | Path, header: SliceHeader, classes: Sequence[TumourClass]) -> Self:
-        """The names and the order of an existing dataset.json.
-
-        Raises InputError if it is no such file, if one of its channels is none of our modalities, or if it lacks one
-        of the classes.
-        """
-        content = load_json(path)
-        if not isinstance(content, dict) or not {"channel_names", "labels"} <= set(content):
-            raise InputError(f"export.like '{path}' has no channel_names and labels: name a dataset.json of nnU-Net.")
-        names = [str(name) for _, name in sorted(content["channel_names"].items(), key=lambda item: int(item[0]))]
-        channels = []
-        for name in names:
-            modality = modality_of(name, {})
-            if modality not in header.modalities:
-                raise InputError(
-                    f"export.like '{path}' has the channel '{name}', which is none of the modalities of this run "
-                    f"({', '.join(header.modalities)}): add it to cohort.modalities, or name another dataset.json."
-                )
-            channels.append((name, modality))
-        values = {name: value for name, value in content["labels"].items() if isinstance(value, int) and value > 0}
-        for one in classes:
-            if one.name not in values:
-                raise InputError(
-                    f"export.like '{path}' has the labels {', '.join(values) or 'none'}, but not '{one.name}': name "
-                    "the classes of this run as there (cohort.classes), or name another dataset.json."
-                )
-        labels = tuple(sorted(values.items(), key=lambda item: item[1]))
-        return cls(tuple(channels), labels, {one.value: values[one.name] for one in classes})
 
 
 def write_whole(folder: str | Path, write: Callable[[Path], None]) -> None:
@@ -145,29 +91,35 @@ def _describe(provenance: pd.DataFrame, form: ExportFormat) -> dict:
         "numTraining": len(provenance),
         "file_ending": FILE_ENDING,
         "name": "MosaicMR",
-        "description": f"Synthetic axial brain MR slices with tumour labels, drawn by diffusion models.{of_patients}",
+        "description": f"Synthetic axial brain MR slices with label maps, drawn by diffusion models.{of_patients}",
     }
 
 
 def _explain(provenance: pd.DataFrame, folds: int, donors_parted: bool) -> str:
-    """The README of the set: what it holds, and the commands that train nnU-Net on it."""
+    """The README of the set: the cases that it holds, and the commands that train nnU-Net on it."""
     real = int((~provenance["synthetic"].astype(bool)).sum())
-    patients = (
-        f"\n**{real} cases (`real_*`) are slices of patients.** The terms of your cohort govern them.\n" if real else ""
-    )
-    splits = (
-        f"`splits_final.json` has {folds} folds that put no patient on both sides: cases made from the same patients\n"
-        "(column `group` of `provenance.csv`) stay together. nnU-Net reads it from its folder of preprocessed data.\n"
-        f"{'' if donors_parted else DONORS}"
-        if folds
-        else "All cases are made from the same patients, so no folds are given: train on `all`.\n"
-    )
-    cases = f"{len(provenance)} axial slices in the raw layout of nnU-Net v2."
+    patients = f"**{real} of them (`real_*`) are slices of patients: the terms of your cohort govern them.**\n\n"
     copy = "    cp $nnUNet_raw/Dataset123_MosaicMR/splits_final.json $nnUNet_preprocessed/Dataset123_MosaicMR/\n"
     return (
-        f"# Slices for training\n\n{cases}\n{patients}\n{splits}\n"
+        "# Slices for training\n\n"
+        f"{len(provenance)} axial slices in the raw layout of nnU-Net v2.\n\n"
+        f"{patients if real else ''}"
+        f"{_explain_folds(folds, donors_parted)}\n"
         "    cp -r dataset $nnUNet_raw/Dataset123_MosaicMR\n"
         "    nnUNetv2_plan_and_preprocess -d 123 -c 2d --verify_dataset_integrity\n"
         f"{copy if folds else ''}"
-        f"    nnUNetv2_train 123 2d {'0' if folds else 'all'}\n"
+        f"    nnUNetv2_train 123 2d {'0' if folds else 'all'}\n\n"
+        "Delete `$nnUNet_preprocessed/Dataset123_MosaicMR` before you do this with another export: nnU-Net keeps the\n"
+        "folds that it has, and stops where others come.\n"
+    )
+
+
+def _explain_folds(folds: int, donors_parted: bool) -> str:
+    """The paragraph of the README about the folds."""
+    if not folds:
+        return "All cases are made from the same patients, so no folds are given: train on `all`.\n"
+    return (
+        f"`splits_final.json` has {folds} folds, 0 to {folds - 1}: cases made from the same patients (column `group`\n"
+        "of `provenance.csv`) stay on one side. nnU-Net reads it beside its preprocessed data. For a fold of a higher\n"
+        f"number it draws cases at random, with patients on both sides.\n{'' if donors_parted else DONORS}"
     )

@@ -1,5 +1,6 @@
-"""The drawn slices as a BIDS derivative: each with a sidecar that says how it was made."""
+"""The drawn slices as a BIDS derivative: each with a sidecar that says how it was made, repeated in its header."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,17 @@ def _write_case(
     subject = f"sub-{case.name.replace('_', '')}"
     place = folder / subject / "anat"
     place.mkdir(parents=True)
-    sidecar = {"synthetic": True, "prompt": case.prompt, "SkullStripped": True, **facts}
-    sizes = (header.pixel_size, slice_spacing, DESCRIPTIONS[True])
+    # The noise of a slice follows from the seed and its name.
+    made = {"synthetic": True, "prompt": case.prompt, "slice": case.slice, **facts}
+    sidecar = {"Description": DESCRIPTIONS[True], "SkullStripped": True, **made}
+    pictures = {SEGMENTATION: rank_classes(case.labels, classes)}
     for modality, image in zip(header.modalities, case.images, strict=True):
-        path = place / f"{subject}_{SUFFIXES[modality]}"
-        nib.save(to_nifti(image.astype(np.float32), *sizes), f"{path}.nii.gz")
+        pictures[SUFFIXES[modality]] = image.astype(np.float32)
+    for ending, picture in pictures.items():
+        path = place / f"{subject}_{ending}"
+        image = to_nifti(picture, header.pixel_size, slice_spacing, DESCRIPTIONS[True])
+        # Sidecars get lost, and the field for a description holds 79 letters.
+        comment = json.dumps(made, sort_keys=True).encode()
+        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", comment))
+        nib.save(image, f"{path}.nii.gz")
         save_json(f"{path}.json", sidecar)
-    path = place / f"{subject}_{SEGMENTATION}"
-    nib.save(to_nifti(rank_classes(case.labels, classes), *sizes), f"{path}.nii.gz")
-    save_json(f"{path}.json", sidecar)

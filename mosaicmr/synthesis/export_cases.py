@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from mosaicmr.cohort.selection import TRAINING, splits_of
 from mosaicmr.cohort.slice_set import SliceSet
 from mosaicmr.partition.domains import WHOLE
 
@@ -56,6 +57,11 @@ def cases_of(batches: Sequence[SliceSet], real: Sequence[SliceSet], groups: Sequ
             yield Case(f"real_{number:05d}", images, labels, next(named))
 
 
+def training_slices_of(shard: SliceSet, subjects: pd.DataFrame) -> SliceSet:
+    """The slices of a shard that are of training patients by `subjects` (columns subject, split), and no others."""
+    return shard.keep(np.asarray(splits_of(shard.table, subjects) == TRAINING))
+
+
 def group_cases(batches: Sequence[SliceSet], real: Sequence[SliceSet]) -> tuple[list[str], bool]:
     """The group of each case, in the order of `cases_of`, and whether tumours of other patients were counted.
 
@@ -88,8 +94,9 @@ def _connect(own: Sequence[str], donors: Sequence[str | None]) -> list[int]:
 def split_folds(names: Sequence[str], groups: Sequence[str]) -> list[dict[str, list[str]]]:
     """Folds as nnU-Net's splits_final.json has them: for each, the cases of `train` and of `val`.
 
-    No group is on both sides of a fold. Groups go to the smallest fold, large groups first. At most 5 folds, as many as
-    there are groups; none for a single group.
+    No group is on both sides of a fold. Groups go to the smallest fold, large groups first. The fold that trains on
+    most cases is the first, because fold 0 is often the only one that is trained. At most 5 folds, as many as there
+    are groups; none for a single group.
     """
     members = pd.Series(names).groupby(list(groups), sort=False).agg(list)
     count = min(FOLDS, len(members))
@@ -100,7 +107,7 @@ def split_folds(names: Sequence[str], groups: Sequence[str]) -> list[dict[str, l
         min(folds, key=len).extend(group)
     return [
         {"train": sorted(set(names) - set(held_out)), "val": sorted(held_out)}
-        for held_out in sorted(folds, key=lambda fold: sorted(fold))
+        for held_out in sorted(folds, key=lambda fold: (len(fold), sorted(fold)))
     ]
 
 

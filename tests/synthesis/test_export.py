@@ -1,5 +1,6 @@
 """The exported set: nnU-Net's layout, orientation that a viewer shows correctly, and nothing of a patient."""
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -12,9 +13,10 @@ import SimpleITK
 from mosaicmr.cohort.labels import LabelScheme
 from mosaicmr.cohort.slice_set import SliceHeader, SliceSet
 from mosaicmr.errors import InputError
-from mosaicmr.synthesis.export import ExportFormat, export_dataset
+from mosaicmr.synthesis.export import export_dataset
 from mosaicmr.synthesis.export_bids import SUFFIXES, export_bids
-from mosaicmr.synthesis.export_cases import cases_of, group_cases, split_folds, to_nifti
+from mosaicmr.synthesis.export_cases import cases_of, group_cases, split_folds, to_nifti, training_slices_of
+from mosaicmr.synthesis.export_format import ExportFormat
 
 HEADER = SliceHeader(("FLAIR", "T2"), 1.5, LabelScheme.named("brats2021").classes)
 PATIENTS = ["P1", "P2", "P2", "P3"]
@@ -37,6 +39,11 @@ def export(folder, batches, real=(), form=None, slice_spacing=6.0):
     form = form or ExportFormat.plain(HEADER, HEADER.classes)
     cases = cases_of(batches, real, groups)
     export_dataset(folder, cases, HEADER, form, {"variant": "independent"}, slice_spacing, strict)
+
+
+def content_of(path):
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def test_provenance_names_prompts_and_no_patient(dataset):
     assert provenance["case"].tolist() == ["mosaic_00001", "mosaic_00002", "mosaic_00003"]
     assert provenance["slice"].tolist() == ["s00000", "s00001", "s00002"]
     for path in dataset.rglob("*"):
-        assert not path.is_file() or b"BraTS2021_00042" not in path.read_bytes()
+        assert not path.is_file() or b"BraTS2021_00042" not in content_of(path)
 
 
 def test_the_same_slices_give_the_same_bytes(dataset, tmp_path):
@@ -185,7 +192,14 @@ def test_channels_and_labels_follow_an_existing_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"labels": {}}, "no channel_names"),
+        ({"labels": {}}, "lacks channel_names"),
+        ([], "lacks channel_names"),
+        ({"channel_names": ["FLAIR"], "labels": {"background": 0}}, "lacks channel_names"),
+        ({"channel_names": {"first": "FLAIR"}, "labels": {"background": 0}}, "lacks channel_names"),
+        (
+            {"channel_names": {"0": "FLAIR", "1": "flair"}, "labels": {"background": 0}},
+            "two channels of FLAIR, the second as 'flair'",
+        ),
         ({"channel_names": {"0": "CT"}, "labels": {"background": 0}}, "channel 'CT'.*FLAIR, T2"),
         ({"channel_names": {"0": "T2"}, "labels": {"background": 0, "oedema": 1}}, "labels oedema, but not 'necrosis'"),
     ],
@@ -194,6 +208,32 @@ def test_a_data_set_that_does_not_fit_is_refused(content, words, tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=words):
         ExportFormat.like(tmp_path / "dataset.json", HEADER, HEADER.classes)
+
+
+def test_real_slices_are_of_training_patients_only():
+    shard = batch(0, 3)
+    shard = replace(shard, table=shard.table.assign(subject=["S1", "S2", "S3"]))
+    subjects = pd.DataFrame({"subject": ["S3", "S2", "S1"], "split": ["train", "test", "val"]})
+    kept = training_slices_of(shard, subjects)
+    assert kept.table["subject"].tolist() == ["S3"]
+    np.testing.assert_array_equal(kept.images, shard.images[2:])
+
+
+def test_the_readme_says_how_many_folds_there_are_and_whose_tumours_they_part(dataset, tmp_path):
+    readme = (dataset / "README.md").read_text()
+    assert "2 folds, 0 to 1" in readme and "nnUNetv2_train 123 2d 0" in readme and "patients:" not in readme
+    chained = replace(batch(0, 2), table=batch(0, 2).table.assign(donor_patient=["P2", None]))
+    export(tmp_path / "chained", [chained])
+    assert "layouts.transplant" in (tmp_path / "chained" / "README.md").read_text()
+    assert "layouts.transplant" not in readme
+    export(tmp_path / "single", [batch(1, 2)])
+    assert not (tmp_path / "single" / "splits_final.json").exists()
+    assert "nnUNetv2_train 123 2d all" in (tmp_path / "single" / "README.md").read_text()
+
+
+def test_the_first_fold_trains_on_most_cases():
+    folds = split_folds(["a", "b", "c", "d"], ["g1", "g1", "g1", "g2"])
+    assert folds == [{"train": ["a", "b", "c"], "val": ["d"]}, {"train": ["d"], "val": ["a", "b", "c"]}]
 
 
 @pytest.mark.parametrize("slice_spacing", [6.0, 1.5, 0.5])
@@ -228,8 +268,17 @@ def test_the_bids_derivative_says_of_every_slice_how_it_was_made(tmp_path):
     for path in place.glob("*.json"):
         sidecar = json.loads(path.read_text())
         assert sidecar["synthetic"] is True and sidecar["prompt"] and facts.items() <= sidecar.items()
+        assert sidecar["slice"] == "s00001"
+        image = nib.load(path.with_suffix(".nii.gz"))
+        (comment,) = image.header.extensions
+        made = json.loads(comment.get_content())
+        assert comment.get_code() == 6 and made.keys() == {"synthetic", "prompt", "slice", *facts}
+        assert made.items() <= sidecar.items()
+        # The voxels lie behind it, also for readers that do not know it.
+        voxels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path.with_suffix(".nii.gz"))))
+        np.testing.assert_array_equal(voxels.T, np.asarray(image.dataobj))
     segmentation = nib.load(place / "sub-mosaic00002_desc-synthetic_dseg.nii.gz")
     assert set(np.unique(np.asarray(segmentation.dataobj))) == {0, 1, 2}  # a class that does not occur is left out
     assert bytes(segmentation.header["descrip"]).startswith(b"MosaicMR synthetic slice")
     for path in tmp_path.rglob("*.*"):
-        assert not path.is_file() or b"BraTS2021_00042" not in path.read_bytes()
+        assert not path.is_file() or b"BraTS2021_00042" not in content_of(path)

@@ -6,6 +6,7 @@ Every edit is made on a finished tiny run in a checkout of its own, planned by S
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -43,8 +44,8 @@ WITHOUT_A_ROW = {
     "cohort.label_scheme": "the phantom has one",
     "cohort.classes": "the phantom has its own",
     "base.revision": "of a base model from the hub only",
-    "export.like": "takes a file of the user's",
-    "export.bids": "adds a folder, and makes nothing stale",
+    "export.like": "test_names_of_another_data_set_export_anew",
+    "export.bids": "test_a_bids_derivative_is_a_job_more_and_nothing_is_made_anew",
 }
 
 
@@ -97,6 +98,16 @@ def test_another_variant_for_export_trains_the_arms_with_synthetic_slices_anew(p
     # Masks are looked for by the segmenter of the arm real+classical.
     assert set(jobs) == following({"export_dataset", "train_segmenter"}) - {"measure_mask_fidelity"}
     assert jobs["train_segmenter"] == jobs["score_segmenter"] == 2
+
+
+def test_names_of_another_data_set_export_anew(planner: Planner, tmp_path: Path):
+    like = tmp_path / "dataset.json"
+    like.write_text('{"channel_names": {"0": "T2"}, "labels": {"background": 0, "lesion": 1}}')
+    assert planner.jobs(f"export={{like: {like}}}") == {"export_dataset": 1}
+
+
+def test_a_bids_derivative_is_a_job_more_and_nothing_is_made_anew(planner: Planner):
+    assert planner.jobs("export={bids: true}") == {"export_bids": 1}
 
 
 @pytest.mark.parametrize("name", [name for name, (*_, rules) in EDITS.items() if rules])
