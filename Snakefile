@@ -16,6 +16,7 @@ report: "docs/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/planning.smk"
 include: "rules/inputs.smk"
 include: "rules/cohort.smk"
 include: "rules/partition.smk"

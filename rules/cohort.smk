@@ -83,7 +83,9 @@ rule judge_cohort:
         findings=at("cohort", "findings.csv"),
     params:
         subjects=[subject.record() for shard in SHARDS for subject in SUBJECTS[shard]],
-        of_names=[finding.record() for finding in FINDINGS],
+        of_names=[finding.record() for finding in FOUND.findings],
+        patients=FOUND.patients,
+        left_out=FOUND.left_out,
     log:
         at("logs", "judge_cohort.log"),
     benchmark:
@@ -139,6 +141,7 @@ rule split_cohort:
     """Divide the patients into training, validation and test, balanced in tumours."""
     input:
         table=at("cohort", "accepted.parquet"),
+        verdicts=at("cohort", "verdicts.parquet"),
         findings=at("cohort", "findings.csv"),
     output:
         at("cohort", "subjects.parquet"),

@@ -28,9 +28,9 @@ def main(snakemake) -> None:
     rows, findings = judge_cohort(rows, findings, subjects, of_names)
     for line in describe_cohort(rows, findings, output.findings):
         logger.info("%s", line)
-    save_csv(output.scans, tabulate_scans(rows, subjects))
+    save_csv(output.scans, tabulate_scans(rows, subjects, params.patients))
     save_csv(output.findings, findings)
-    save_table(output.verdicts, tabulate_verdicts(rows, findings))
+    save_table(output.verdicts, tabulate_verdicts(rows, params.left_out))
     save_table(output.table, accepted_rows(rows))
 
 

@@ -8,7 +8,7 @@ from mosaicmr.stage import stage
 
 def main(snakemake) -> None:
     files, params = snakemake.input, snakemake.params
-    require_complete(load_csv(files.findings), params.incomplete, files.findings)
+    require_complete(load_table(files.verdicts), load_csv(files.findings), params.incomplete, files.findings)
     table = split_subjects(load_table(files.table), params.fractions, params.seed)
     log_split(table)
     save_table(snakemake.output[0], table)

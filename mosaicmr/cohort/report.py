@@ -4,13 +4,13 @@ It names files, so that they can be mended; it stays with the cohort and is no p
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from mosaicmr.cohort.check import as_row, tabulate_findings
 from mosaicmr.cohort.label_advice import explain_labels
-from mosaicmr.cohort.subject import Subject
+from mosaicmr.cohort.subject import Subject, pseudonym
 from mosaicmr.errors import InputError
 from mosaicmr.scans.findings import (
     ACCEPTED,
@@ -56,29 +56,34 @@ def accepted_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["verdict"] != REFUSED].drop(columns=OF_A_CHECK).reset_index(drop=True)
 
 
-def tabulate_verdicts(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+def tabulate_verdicts(rows: pd.DataFrame, left_out: int) -> pd.DataFrame:
     """The verdict on each scan, without the name of a file: columns subject and verdict.
 
-    A scan that lacks a file is no subject; it has a row with the verdict INCOMPLETE and no pseudonym.
+    left_out: the number of scans that are no subjects, because they lack a file; each has a row with the verdict
+    INCOMPLETE and no pseudonym.
     """
-    lacking = findings[(findings["subject"] == "") & (findings["severity"] != DOUBTFUL)]
-    incomplete = pd.DataFrame({"subject": "", "verdict": [INCOMPLETE] * lacking["file"].nunique()}, dtype="str")
+    incomplete = pd.DataFrame({"subject": "", "verdict": [INCOMPLETE] * left_out}, dtype="str")
     return pd.concat([rows[["subject", "verdict"]], incomplete], ignore_index=True)
 
 
-def tabulate_scans(rows: pd.DataFrame, subjects: Sequence[Subject]) -> pd.DataFrame:
-    """A row a scan: its segmentation's file, its pseudonyms, its verdict, its labels and its tumour in ml.
+def tabulate_scans(rows: pd.DataFrame, subjects: Sequence[Subject], patients: Mapping[str, str]) -> pd.DataFrame:
+    """A row a scan: its name, patient and segmentation as their owner calls them, its pseudonyms and its verdict.
 
-    Scans with the same pseudonym of a patient are taken to be of one patient.
+    patients: the patient of each scan by its name, as names or the user's tables say. A corrected copy of this table
+    serves as `cohort.patients`.
     """
+    names = {pseudonym("S", scan): scan for scan in patients}
     files = {subject.subject: str(subject.labels) for subject in subjects}
     groups = {subject.subject: subject.group for subject in subjects}
+    scans = rows["subject"].map(names)
     return pd.DataFrame(
         {
+            "scan": scans,
+            "patient": scans.map(dict(patients)),
             "segmentation": rows["subject"].map(files),
-            "subject": rows["subject"],
-            "patient": rows["patient"],
-            "group": rows["subject"].map(groups),
+            "scan_pseudonym": rows["subject"],
+            "patient_pseudonym": rows["patient"],
+            "group_pseudonym": rows["subject"].map(groups),
             "verdict": rows["verdict"],
             "labels": rows["labels"],
             "tumour_ml": (rows["tumour_volume_mm3"] / 1000).round(2),
@@ -105,20 +110,20 @@ def describe_cohort(rows: pd.DataFrame, findings: pd.DataFrame, table: str) -> l
     return lines + explain_labels(values).sentences
 
 
-def require_complete(findings: pd.DataFrame, incomplete: str, table: str) -> None:
-    """Raise InputError if a scan is refused and the configuration does not say to go on without it.
+def require_complete(verdicts: pd.DataFrame, findings: pd.DataFrame, incomplete: str, table: str) -> None:
+    """Raise InputError if something is undecided, or a scan is refused and the configuration says not to skip it.
 
-    incomplete: REFUSE or SKIP. findings: of `judge_cohort`; table: the file that has them.
+    verdicts: of `tabulate_verdicts`. incomplete: REFUSE or SKIP. findings: of `judge_cohort`; table: their file.
     """
-    ends = [UNDECIDED] if incomplete == SKIP else [UNDECIDED, REFUSED]
-    refused = findings[findings["severity"].isin(ends)]
+    undecided = findings[findings["severity"] == UNDECIDED]
+    refused = undecided if incomplete == SKIP else findings[findings["severity"] != DOUBTFUL]
     if refused.empty:
         return
-    first = refused.iloc[0]
-    more = len(refused) - 1
+    first, more = (refused if undecided.empty else undecided).iloc[0], len(refused) - 1
     also = f" ({more} more in {table})" if more else ""
-    unnamed = refused["subject"] == ""  # findings on names, each of another scan
-    scans = refused.loc[~unnamed, "subject"].nunique() + refused.loc[unnamed, "file"].nunique()
+    if not undecided.empty:
+        raise InputError(f"{first['file']} {first['reason']}{also}: {first['remedy']}.")
+    scans = int(verdicts["verdict"].isin([REFUSED, INCOMPLETE]).sum())
     raise InputError(
         f"{scans} scan{'s' * (scans != 1)} cannot be used, {first['file']} {first['reason']}{also}: "
         f"{first['remedy']}, or set cohort.incomplete to skip."

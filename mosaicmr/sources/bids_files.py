@@ -1,6 +1,7 @@
 """Scans of a BIDS dataset (https://bids-specification.readthedocs.io): a scan is a subject, or a session of one.
 
-Names are parsed by ancpbids. Its whole index takes five times as long as this listing, in every process of a run.
+Names are parsed by ancpbids. Its whole index is not used: every process of a run lists the data set, and listing alone
+costs less.
 """
 
 import os

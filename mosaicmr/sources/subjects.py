@@ -48,13 +48,15 @@ class SourceSettings:
 class Found:
     """The subjects of a cohort that are complete, sorted by pseudonym, and all findings on its names.
 
-    patients: each scan's patient, by the names of their owner, for the cohort report alone. sentence: the number of
+    patients: each scan's patient, by the names of their owner, for the cohort report alone. left_out: the number of
+    scans that are no subjects, because they lack a file or have a path that is refused. sentence: the number of
     patients, and how they were told.
     """
 
     subjects: list[Subject]
     findings: list[Finding]
     patients: dict[str, str]
+    left_out: int
     sentence: str
 
     def require(self, skip: bool = False) -> list[Subject]:
@@ -155,6 +157,7 @@ def _found(listing: Listing, folder: str | Path, modalities: Sequence[str], sett
         sorted(subjects.values(), key=lambda subject: subject.subject),
         findings,
         {scan.name: scan.patient for scan in scans},
+        len({scan.name for scan in listing.scans} - {scan.name for scan in complete}),
         describe_patients(scans, pattern),
     )
 

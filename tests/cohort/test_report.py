@@ -68,14 +68,20 @@ def test_later_stages_get_the_accepted_and_the_doubtful_only(cohort):
 
 
 def test_the_run_ends_with_one_sentence_or_goes_on_as_the_configuration_says(cohort):
-    _, _, _, findings = cohort
+    _, _, rows, findings = cohort
+    verdicts = tabulate_verdicts(rows, 0)
     expected = r"^2 scans cannot be used, .*\(2 more in findings.csv\): .*set cohort.incomplete"
     with pytest.raises(InputError, match=expected):
-        require_complete(findings, "refuse", "findings.csv")
-    require_complete(findings, "skip", "findings.csv")
-    require_complete(findings[findings["severity"] != REFUSED], "refuse", "findings.csv")
-    with pytest.raises(InputError, match="^1 scan cannot be used"):
-        require_complete(findings.tail(1).assign(severity="undecided"), "skip", "findings.csv")
+        require_complete(verdicts, findings, "refuse", "findings.csv")
+    require_complete(verdicts, findings, "skip", "findings.csv")
+    require_complete(verdicts, findings[findings["severity"] != REFUSED], "refuse", "findings.csv")
+
+
+def test_what_is_undecided_ends_the_run_even_where_scans_are_skipped(cohort):
+    _, _, rows, findings = cohort
+    undecided = pd.concat([findings, findings.tail(1).assign(severity="undecided", reason="is odd", remedy="say")])
+    with pytest.raises(InputError, match=r"seg.nii.gz is odd: say\.$"):
+        require_complete(tabulate_verdicts(rows, 0), undecided, "skip", "findings.csv")
 
 
 def test_scans_without_a_file_are_counted_and_end_the_run_too(cohort):
@@ -83,10 +89,10 @@ def test_scans_without_a_file_are_counted_and_end_the_run_too(cohort):
     of_names = [refused(Path("a_flair.nii"), "lacks its T1", "add it"), doubtful(Path("b.nii"), "looks odd", "look")]
     sound = findings[findings["severity"] != REFUSED]
     rows, findings = judge_cohort(rows.assign(voxels=""), sound, subjects, of_names)
-    verdicts = tabulate_verdicts(rows, findings)
-    assert (verdicts["verdict"] == "incomplete").sum() == 1 and len(verdicts) == len(subjects) + 1
-    with pytest.raises(InputError, match=r"^1 scan cannot be used, a_flair.nii lacks its T1: add it, or set"):
-        require_complete(findings, "refuse", "findings.csv")
+    verdicts = tabulate_verdicts(rows, 2)
+    assert (verdicts["verdict"] == "incomplete").sum() == 2 and len(verdicts) == len(subjects) + 2
+    with pytest.raises(InputError, match=r"^2 scans cannot be used, a_flair.nii lacks its T1: add it, or set"):
+        require_complete(verdicts, findings, "refuse", "findings.csv")
 
 
 def test_the_report_says_what_was_found_worst_first_and_what_the_labels_may_mean(cohort):
@@ -100,8 +106,12 @@ def test_the_report_says_what_was_found_worst_first_and_what_the_labels_may_mean
 
 def test_the_table_of_scans_names_the_file_behind_each_pseudonym(cohort):
     subjects, _, rows, _ = cohort
-    table = tabulate_scans(rows, subjects)
-    assert set(table["segmentation"]) == {str(subject.labels) for subject in subjects}
+    patients = {NAME.format(number): f"patient {number}" for number in range(1, 5)}
+    table = tabulate_scans(rows, subjects, patients)
+    assert dict(zip(table["scan"], table["patient"], strict=True)) == patients
+    for row in table.itertuples():
+        assert row.scan in row.segmentation
+    assert set(table["scan_pseudonym"]) == {subject.subject for subject in subjects}
     assert table["tumour_ml"].gt(0).sum() == 2
 
 

@@ -73,4 +73,4 @@ def test_a_hostile_path_of_the_configuration_is_refused_in_one_sentence(path):
 
 
 def test_no_path_is_no_fault():
-    require_safe(None, "cohort_dir")
+    assert require_safe(None, "cohort_dir") is None

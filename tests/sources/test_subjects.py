@@ -187,7 +187,8 @@ def test_all_problems_of_names_are_found_and_the_complete_subjects_too(tmp_path)
 def test_scans_that_lack_a_file_can_be_skipped_but_not_all_of_them(tmp_path):
     touch(tmp_path, "BraTS2021_00001", OLD)
     touch(tmp_path, "BraTS2021_00002", OLD[1:])
-    assert len(find_subjects(tmp_path, ALL, "brats2021").require(skip=True)) == 1
+    found = find_subjects(tmp_path, ALL, "brats2021")
+    assert len(found.require(skip=True)) == found.left_out == 1
     (tmp_path / "BraTS2021_00001" / "BraTS2021_00001_t1.nii.gz").unlink()
     with pytest.raises(InputError, match="lacks the modality"):
         find_subjects(tmp_path, ALL, "brats2021").require(skip=True)
